@@ -1,0 +1,1 @@
+"""What a run leaves behind: row layouts, row files and the run folder."""

@@ -1,0 +1,49 @@
+"""The journal: what happened when, one JSON object a line, appended by every process of a run.
+
+Each entry is a single `write` to a file opened for appending, so entries of several processes never interleave, and
+what was written survives the death of its writer. Every entry has `t_s` (seconds from the run's zero), `who` (the
+process) and `kind`; the rest depends on the kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RecordError
+
+
+class Journal:
+    """Appends entries of one process."""
+
+    def __init__(self, path: Path, who: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._who = who
+
+    def write(self, t_s: float, kind: str, **fields: Any) -> None:
+        """Append one entry; `fields` must be JSON-able."""
+        line = json.dumps({"t_s": round(t_s, 6), "who": self._who, "kind": kind, **fields})
+        os.write(self._fd, line.encode() + b"\n")
+
+    def close(self) -> None:
+        """Release the file; entries are already with the operating system."""
+        os.close(self._fd)
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """All whole entries in order of time; a torn last line is left out. Raises RecordError when unreadable."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    entries = []
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if not line.endswith("\n"):
+            break
+        try:
+            entries.append(json.loads(line))
+        except ValueError as error:
+            raise RecordError(f"{path}:{number}: not a JSON object ({error})") from error
+    return sorted(entries, key=lambda entry: entry["t_s"])

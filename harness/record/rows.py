@@ -1,0 +1,135 @@
+"""Fixed-width binary row files: append-only, numpy-readable, and honest about how they ended.
+
+A text log costs microseconds a row and loses types; a columnar file must be finished to be read at all. So: an
+8-byte magic, a length, a JSON header naming kind, writer, columns and the run's zero, then fixed-width records, then a
+trailer with the count of rows written. A file without its trailer was cut short: every whole record in it still reads,
+a torn last record is dropped, and `complete` is False, so a silent recorder is caught instead of trusted.
+
+    magic "BSROWS01" | uint32 header length | JSON {kind, writer, dtype, zero_monotonic_ns, names} | records | "BSEND" uint64 count
+
+Leaves out: compression and indexing. All integers little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, Self
+
+import numpy as np
+
+from harness.errors import RecordError
+from harness.record.layouts import LAYOUTS, MAGIC, TRAILER
+
+_LENGTH = struct.Struct("<I")
+_COUNT = struct.Struct("<Q")
+_STRUCT_CODE = {"<u1": "B", "<u2": "H", "<u8": "Q", "<i8": "q", "<f8": "d"}
+_FLUSH_BYTES = 1 << 16
+
+
+class RowWriter:
+    """Appends rows of one kind to one file; `close` writes the trailer with the count.
+
+    `names` gives the header's name lists, as in {"component": ["dns", "kv"]}: ids in rows index them. Columns are passed
+    to `add` in layout order. Rows reach the disk in blocks of 64 KiB, on `flush`, and on `close`.
+    """
+
+    def __init__(
+        self, path: Path, kind: str, writer: str, zero_monotonic_ns: int, names: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        layout = LAYOUTS[kind]
+        header = {
+            "kind": kind,
+            "writer": writer,
+            "dtype": [list(column) for column in layout],
+            "zero_monotonic_ns": zero_monotonic_ns,
+            "names": {key: list(value) for key, value in (names or {}).items()},
+        }
+        encoded = json.dumps(header).encode()
+        self.path = path
+        self.count = 0
+        self._pack = struct.Struct("<" + "".join(_STRUCT_CODE[code] for _, code in layout)).pack
+        self._pending = bytearray()
+        self._file: BinaryIO | None = path.open("wb", buffering=0)
+        self._file.write(MAGIC + _LENGTH.pack(len(encoded)) + encoded)
+
+    def add(self, *columns: float) -> None:
+        """Append one row; columns in layout order."""
+        self._pending += self._pack(*columns)
+        self.count += 1
+        if len(self._pending) >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what is pending to the operating system, so that it survives the death of this process."""
+        if self._file is not None and self._pending:
+            self._file.write(self._pending)
+            self._pending.clear()
+
+    def close(self) -> None:
+        """Write what is pending and the closing count; further calls do nothing."""
+        if self._file is None:
+            return
+        self.flush()
+        self._file.write(TRAILER + _COUNT.pack(self.count))
+        self._file.close()
+        self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class RowFile(NamedTuple):
+    """One row file as read: `rows` is a structured array whose columns are the layout's."""
+
+    path: Path
+    kind: str
+    writer: str
+    zero_monotonic_ns: int
+    names: dict[str, list[str]]
+    rows: np.ndarray[Any, Any]
+    complete: bool  # the closing count is there and matches
+    torn_bytes: int  # bytes of a torn last record, dropped
+
+
+def read_rows(path: Path) -> RowFile:
+    """Read a row file, finished or not; memory-maps the records. Raises RecordError when it is not one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC) + _LENGTH.size)
+            if len(start) < len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
+                raise RecordError(f"{path}: not a row file (it does not start with {MAGIC.decode()}); name a file under rows/ of a run folder")
+            (length,) = _LENGTH.unpack(start[len(MAGIC) :])
+            encoded = file.read(length)
+            header = json.loads(encoded)
+            dtype = np.dtype([(str(name), str(code)) for name, code in header["dtype"]])
+            body_at = file.tell()
+            size = file.seek(0, 2)
+            tail = len(TRAILER) + _COUNT.size
+            complete = False
+            body = size - body_at
+            if body >= tail and (body - tail) % dtype.itemsize == 0:
+                file.seek(size - tail)
+                closing = file.read(tail)
+                if closing.startswith(TRAILER):
+                    (count,) = _COUNT.unpack(closing[len(TRAILER) :])
+                    complete = count * dtype.itemsize == body - tail
+                    body = body - tail if complete else body
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path}: the header of this row file is damaged ({error}); the rows behind it cannot be read") from error
+    count = body // dtype.itemsize
+    rows: np.ndarray[Any, Any] = (
+        np.memmap(path, dtype=dtype, mode="r", offset=body_at, shape=(count,)) if count else np.empty(0, dtype=dtype)
+    )
+    return RowFile(
+        path, header["kind"], header["writer"], header["zero_monotonic_ns"], header.get("names", {}), rows, complete,
+        body - count * dtype.itemsize,
+    )
