@@ -31,6 +31,13 @@ class Outcome(IntEnum):
     DROPPED = 4  # never started: the generator had no room (a generator fault)
     UNFINISHED = 5  # still open when the drain ended: right-censored
 
+    @classmethod
+    def of(cls, ok: bool, refused: bool, ended_s: float, deadline_s: float) -> Outcome:
+        """The outcome of an operation that ended; `deadline_s` is absolute, from the intended start."""
+        if ok:
+            return cls.GOOD if ended_s <= deadline_s else cls.LATE
+        return cls.THROTTLED if refused else cls.FAILED
+
 
 # numpy-style (name, little-endian format) pairs; sizes in bytes follow from the formats
 OPERATION: Final = (

@@ -1,0 +1,47 @@
+"""One run, judged: rows -> windows -> curves, measures and a verdict. Reads nothing but the run folder.
+
+    analyse(folder)   all measures of the run, also written to its measures.json
+    curves(folder)    its curves, one value per 0.25 s
+    judge(folder)     both, for the price of one reading
+
+Where to look:
+    load_run, moments, evidence     what was recorded, when things happened, one pass over the rows
+    windows, percentiles, rolling   counting: fixed windows (also live), mergeable histograms, windows to judge by
+    lines, steady, verdict          what "recovered" means, when it was so, and the one word for the run
+    validity, reconcile             whether the record can support that word
+    backlog, capacity, wasted, amplification, latency, dns     one measure each
+    measures, expect, drawing       assembled for files, criteria and charts
+
+`live` and `load` import only `windows`; importing this package loads nothing by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.record.folder import RunFolder
+
+if TYPE_CHECKING:
+    from harness.analyse.drawing import Curves
+
+
+def judge(folder: RunFolder) -> tuple[dict[str, Any], Curves]:
+    """Measures (written to measures.json) and curves of a run. Raises RecordError when the folder is not a run."""
+    from harness.analyse import drawing, evidence, measures
+
+    found = evidence.gather(folder)
+    values = measures.assemble(found)
+    folder.write_json(folder.measures, values)
+    return values, drawing.draw(found)
+
+
+def analyse(folder: RunFolder) -> dict[str, Any]:
+    """All measures of a run, also written to its measures.json. Raises RecordError when the folder is not a run."""
+    return judge(folder)[0]
+
+
+def curves(folder: RunFolder) -> Curves:
+    """The curves of a run. Raises RecordError when the folder is not a run."""
+    from harness.analyse import drawing, evidence
+
+    return drawing.draw(evidence.gather(folder))

@@ -1,0 +1,101 @@
+"""When things happened: injection, first effect, fix and first alarm, read from the journal.
+
+The moment a fault is *injected* is not the moment it is *felt*: a stalled DNS enactor does nothing until a stale plan
+is deleted seconds later, and a cache hides even that for a while. Counting from the injection would credit the cache
+to the retry policy. So:
+
+    t_inject   the first `inject` entry
+    t_fault    the first effect at an endpoint: `first_empty_answer` for faults of dns, else the injection itself
+    t_fix      the last `fix` entry; a `heal` is not one, because the undo of a run cut short heals too
+
+A DNS fault that never emptied an answer has an injection and no fault: that is what a fixed race looks like.
+
+Leaves out: effects that no process journals (a silent slow-down has its injection as its first effect).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+
+class Phase(NamedTuple):
+    """One phase of the run, half-open, seconds from the run's zero."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+class Moments(NamedTuple):
+    """The run's landmarks in seconds from its zero; None where there is none, with the reason in `why`."""
+
+    phases: tuple[Phase, ...]
+    baseline: Phase
+    load_end_s: float  # of the load as it ran: earlier than planned when the run was cut
+    end_s: float
+    t_inject_s: float | None
+    t_fault_s: float | None
+    t_fix_s: float | None
+    t_detect_s: float | None  # first failed canary probe at or after the fault
+    t_stop_s: float | None  # a stop condition or an interrupt cut the run here
+    why: dict[str, str]
+
+    @property
+    def judged_from_s(self) -> float:
+        """Where the time under judgement starts: the fault, else the injection, else the end of the baseline."""
+        for moment in (self.t_fault_s, self.t_inject_s):
+            if moment is not None:
+                return moment
+        return self.baseline.end_s
+
+
+def find(plan: dict[str, Any], journal: list[dict[str, Any]]) -> Moments:
+    """The landmarks of a run, from its plan and its journal (in order of time)."""
+    phases = tuple(Phase(str(p["name"]), float(p["start_s"]), float(p["end_s"])) for p in plan["phases"])
+    stops = [entry for entry in _of(journal, "stop") if _time(entry) > 0]
+    t_stop_s = _time(stops[0]) if stops else None
+    load_end_s = min(float(plan["load_end_s"]), math.inf if t_stop_s is None else t_stop_s)
+    baseline = next((p for p in phases if p.name == "baseline"), Phase("baseline", 0.0, load_end_s))
+    why: dict[str, str] = {}
+    injections = _of(journal, "inject")
+    t_inject_s = _time(injections[0]) if injections else None
+    if t_inject_s is None:
+        why["t_inject_s"] = "no fault was injected"
+    t_fault_s = _first_effect(journal, injections)
+    if t_fault_s is None:
+        why["t_fault_s"] = why.get("t_inject_s", "the injected fault emptied no answer, so no endpoint ever felt it")
+    fixes = _of(journal, "fix")
+    t_fix_s = _time(fixes[-1]) if fixes else None
+    if t_fix_s is None:
+        why["t_fix_s"] = "the journal holds no fix" if injections else "no fault was injected, so nothing was fixed"
+    t_detect_s = None
+    if t_fault_s is not None:
+        failed = (p for p in _of(journal, "probe") if p.get("ok") is False and _time(p) >= t_fault_s)
+        t_detect_s = next(map(_time, failed), None)
+    return Moments(
+        phases, baseline, load_end_s, float(plan["end_s"]), t_inject_s, t_fault_s, t_fix_s, t_detect_s,
+        t_stop_s, why,
+    )  # fmt: skip
+
+
+def _first_effect(journal: list[dict[str, Any]], injections: list[dict[str, Any]]) -> float | None:
+    """When an endpoint first felt any injection."""
+    effects = [_time(entry) for entry in injections if not _through_dns(entry)]
+    through_dns = [_time(entry) for entry in injections if _through_dns(entry)]
+    if through_dns:
+        effects += [_time(e) for e in _of(journal, "first_empty_answer") if _time(e) >= through_dns[0]][:1]
+    return min(effects, default=None)
+
+
+def _through_dns(entry: dict[str, Any]) -> bool:
+    """True when this fault acts by what names resolve to, and so only once an answer is empty."""
+    return entry.get("who") == "dns" or str(entry.get("what", "")).startswith("dns.") or entry.get("component") == "dns"
+
+
+def _of(journal: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [entry for entry in journal if entry.get("kind") == kind]
+
+
+def _time(entry: dict[str, Any]) -> float:
+    return float(entry["t_s"])

@@ -1,0 +1,184 @@
+"""Can this record support a verdict at all? Reasons in words, each with what was found and what to do.
+
+A harness that is itself overloaded measures itself: a generator that starts operations late offers less load exactly
+when the system is slow, and a service whose event loop lags adds delay nobody modelled. Such a run is not a weak result
+but none. The rules:
+
+    generator   lag p99 <= 10 ms, at most 1 % of starts later than 10 ms, nothing dropped
+    record      every file has its closing count, every scheduled operation one row, rows of both sides agree to 0.1 %
+    region      event loop lag p99 <= 25 ms; not steady at the end: no process over 80 % of a core
+    baseline    at least 99 % of what was due is good, and waiting work does not rise
+
+Waiting work rises when Kendall's test says so at 1 % (one-sided, on means of one second) *and* the slope is over 1 % of
+the offered load: the test alone calls one healthy run in a hundred sick, the size alone calls noise a trend.
+
+Leaves out: whether the machine was quiet before the run (`blackstart doctor`). Source: Mann 1945; Kendall 1948.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.analyse.evidence import Evidence
+from harness.analyse.percentiles import Floats
+from harness.analyse.verdict import slope_per_s
+from harness.units import show_s
+
+LAG_P99_S = 0.010
+LATE_SHARE = 0.01
+LOOP_LAG_P99_S = 0.025
+CORE_SHARE = 0.80
+BASELINE_GOOD_SHARE = 0.99
+UNMATCHED_SHARE = 0.001
+RISE_SHARE_PER_S = 0.01
+_Z_1_PERCENT = 2.326
+
+
+def reasons(evidence: Evidence) -> list[str]:
+    """Why the run cannot support a verdict, in words; empty when it can."""
+    return [
+        *evidence.run.problems,
+        *_plan(evidence),
+        *_generator(evidence),
+        *_record(evidence),
+        *_region(evidence),
+        *_baseline(evidence),
+    ]
+
+
+def _plan(evidence: Evidence) -> list[str]:
+    """What the run was to do and did not."""
+    moments = evidence.moments
+    if moments.t_inject_s is not None and moments.t_fix_s is None:
+        return [
+            "a fault was injected and never fixed, so there is no recovery to judge; give one timeline entry `fix: "
+            "true`"
+        ]
+    if moments.t_stop_s is not None and moments.t_fix_s is not None and moments.t_fix_s >= moments.t_stop_s:
+        return [f"the run was cut at {show_s(moments.t_stop_s)}, before its fix; run it again"]
+    return []
+
+
+def _generator(evidence: Evidence) -> list[str]:
+    """Whether the load came when the plan said."""
+    windows, found = evidence.windows, []
+    lag_s = windows.lag.quantile(0.99)
+    if lag_s > LAG_P99_S:
+        found.append(
+            f"the load generator started operations late: lag p99 {show_s(lag_s)}, at most {show_s(LAG_P99_S)} is "
+            "allowed; lower the rate or free a core"
+        )
+    started = max(1, evidence.account.started)
+    if windows.late_starts > LATE_SHARE * started:
+        found.append(
+            f"{windows.late_starts / started:.1%} of operations started more than 10 ms late, at most {LATE_SHARE:.0%} "
+            "is allowed; lower the rate or free a core"
+        )
+    if evidence.account.dropped:
+        found.append(
+            f"the load generator dropped {evidence.account.dropped} operations it had no room to start; raise `users` "
+            "or lower the rate"
+        )
+    return found
+
+
+def _record(evidence: Evidence) -> list[str]:
+    """Whether the rows are complete."""
+    account, found = evidence.account, []
+    if account.missing:
+        of = f" of {account.scheduled}" if account.scheduled is not None else ""
+        found.append(
+            f"{account.missing}{of} scheduled operations have no row; a writer died or the run was cut, so run it again"
+        )
+    if account.repeated:
+        found.append(
+            f"{account.repeated} operations have more than one row; two load workers ran the same share of the plan"
+        )
+    if account.unmatched_share > UNMATCHED_SHARE:
+        found.append(
+            f"{account.attempts_without_served} attempts lack the row of their server and "
+            f"{account.served_without_attempt} served rows lack the attempt of their caller, over "
+            f"{UNMATCHED_SHARE:.1%} of rows; see the journal for a process that died"
+        )
+    return found
+
+
+def _region(evidence: Evidence) -> list[str]:
+    """Whether our own processes kept up."""
+    windows, moments, found = evidence.windows, evidence.moments, []
+    since_s = moments.baseline.start_s
+    for component, gauge in windows.gauges():
+        t_s, value = windows.gauge(component, gauge)
+        inside = (t_s >= since_s) & (t_s <= moments.load_end_s)
+        if gauge == "loop_lag_s" and inside.any():
+            lag_s = nearest_rank(value[inside], 0.99)
+            if lag_s > LOOP_LAG_P99_S:
+                found.append(
+                    f"{component}: event loop lag p99 {show_s(lag_s)}, at most {show_s(LOOP_LAG_P99_S)} is allowed; "
+                    "the process is short of CPU and adds delay of its own, so lower the rate or free a core"
+                )
+        if gauge == "cpu_s" and not evidence.steady.ends_steady and not evidence.steady.throughout:
+            late = inside & (t_s >= last_third(evidence)[0])
+            if np.count_nonzero(late) >= 2:
+                share = float((value[late][-1] - value[late][0]) / (t_s[late][-1] - t_s[late][0]))
+                if share > CORE_SHARE:
+                    found.append(
+                        f"{component}: used {share:.0%} of a core while not steady, at most {CORE_SHARE:.0%} is "
+                        "allowed; what looks stuck may only be short of CPU, so lower the rate"
+                    )
+    return found
+
+
+def _baseline(evidence: Evidence) -> list[str]:
+    """Whether there is a healthy, steady stretch to compare with."""
+    windows, baseline = evidence.windows, evidence.moments.baseline
+    part = windows.span(baseline.start_s, baseline.end_s)
+    due = float(windows.get("due")[part].sum())
+    if due == 0:
+        return [
+            "no operation was due in the baseline phase, so there is nothing to compare with; raise the rate or "
+            "lengthen it"
+        ]
+    found = []
+    share = float(windows.get("due_good")[part].sum()) / due
+    if share < BASELINE_GOOD_SHARE:
+        found.append(
+            f"only {share:.1%} of what was due in the baseline was good, at least {BASELINE_GOOD_SHARE:.0%} is needed; "
+            "the system was not healthy before the fault, so lower the rate or lengthen the warm-up"
+        )
+    per_s = round(1.0 / windows.width_s)
+    waiting = evidence.backlog.total[part]
+    seconds = waiting.size // per_s
+    means = waiting[: seconds * per_s].reshape(seconds, per_s).mean(axis=1)
+    slope = slope_per_s(np.arange(seconds, dtype=np.float64), means)
+    offered_per_s = due / (baseline.end_s - baseline.start_s)
+    if rises(means) and slope > RISE_SHARE_PER_S * offered_per_s:
+        found.append(
+            f"waiting work rose by {slope:.3g}/s through the baseline, over {RISE_SHARE_PER_S:.0%} of the offered "
+            "load; it was not steady before the fault, so lower the rate or lengthen the warm-up"
+        )
+    return found
+
+
+def last_third(evidence: Evidence) -> tuple[float, float]:
+    """The last third of the load since the fix (or since judgement starts), where the final state is read."""
+    moments = evidence.moments
+    start_s = moments.t_fix_s if moments.t_fix_s is not None else moments.judged_from_s
+    return moments.load_end_s - max(0.0, moments.load_end_s - start_s) / 3.0, moments.load_end_s
+
+
+def rises(values: Floats) -> bool:
+    """Kendall's one-sided trend test at 1 %, by the normal approximation with continuity correction."""
+    n = values.size
+    if n < 4:
+        return False
+    i, j = np.triu_indices(n, 1)
+    s = float(np.sign(values[j] - values[i]).sum())
+    return (s - 1.0) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0) > _Z_1_PERCENT
+
+
+def nearest_rank(values: Floats, q: float) -> float:
+    """The ceil(q n)-th smallest of some values."""
+    return float(np.sort(values)[max(1, math.ceil(q * values.size - 1e-9)) - 1])

@@ -1,0 +1,71 @@
+"""The command line: one word, one call, one exit code.
+
+    check  policies          read and explain, touch nothing
+    run  serve  compare      do
+    analyse  report          look again at what a run left behind
+    doctor                   look at this machine
+
+Each word is one module of this package with one function of its name, imported only when the word is used: a command
+line that loads every engine to print its help costs more than most of its words. Errors a person is meant to read
+(`HarnessError`) become one message on stderr and their own exit code; anything else is our fault, exits 4 and leaves
+its traceback in a file. Results go to stdout, progress to stderr, so that `--json` can be piped.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from harness.errors import Exit, HarnessError
+
+WORDS: dict[str, str] = {
+    "check": "Check an experiment file and print its plan as a timetable.",
+    "run": "Run an experiment on real sockets and judge how it recovered.",
+    "compare": "Run variants, or read run folders, and compare their recoveries.",
+    "analyse": "Measure a run folder again.",
+    "report": "Write the report of a run folder again.",
+    "serve": "Start a region alone, for your own load, until Ctrl-C.",
+    "policies": "List the client and server policies an experiment can name.",
+    "doctor": "Say whether this machine can hold a run.",
+}
+
+
+def main() -> None:
+    """The `blackstart` command: run one word and exit with its code."""
+    sys.exit(run_words(sys.argv[1:]))
+
+
+def run_words(arguments: list[str]) -> int:
+    """Run one command line; the exit code. Messages go to stderr."""
+    try:
+        return _dispatch(arguments)
+    except HarnessError as error:
+        _complain(str(error))
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output left; there is nobody to tell
+        sys.stderr.close()
+        return int(Exit.PASS)
+    except Exception as error:  # our own mistake: keep the evidence, spare the person the traceback
+        _complain(f"{type(error).__name__}: {error}; a defect of blackstart, its traceback is in {_keep_traceback()}")
+        return int(Exit.MACHINERY)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    from harness.cli.words import command_line  # typer only once it is needed
+
+    return command_line(WORDS, arguments)
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"blackstart: {message}\n")
+
+
+def _keep_traceback() -> Path:
+    with tempfile.NamedTemporaryFile("w", prefix="blackstart-", suffix=".traceback", delete=False) as file:
+        file.write(traceback.format_exc())
+    return Path(file.name)

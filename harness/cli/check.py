@@ -1,0 +1,121 @@
+"""`blackstart check`: is this experiment file right, and what exactly would a run of it do?
+
+Nothing is started. Complaints come with file, line and column and exit 2; a correct file exits 0 and prints, for every
+variant, the timetable and notes about what is doubtful (a recovery phase too short to tell slow from stuck, say).
+Notes do not change the exit code: they are advice, and an experiment may want exactly that.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import SpecError
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The experiment file.", show_default=False)] = None,
+    variant: Annotated[str | None, typer.Option(help="Only this variant.", show_default=False)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Plan with this seed instead of the file's.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON, alone on stdout.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of experiment files.")] = False,
+) -> None:
+    """Check an experiment file and print its plan as a timetable."""
+    if schema:
+        from harness.spec.schema import json_schema
+
+        sys.stdout.write(json.dumps(json_schema(), indent=1) + "\n")
+        return
+    if file is None:
+        raise SpecError("check needs an experiment file, as in `blackstart check experiments/dns_race.yaml`")
+    from harness.plan import make_plan
+    from harness.spec import load_experiment
+
+    loaded = load_experiment(file)
+    names = loaded.variants if variant is None else (variant,)
+    plans = [make_plan(loaded, name, seed) for name in names]
+    if as_json:
+        facts = {"experiment": loaded.name, "title": loaded.title, "variants": [_facts(plan) for plan in plans]}
+        sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+    else:
+        _print(str(file), loaded.title, loaded.repeat, plans)
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    from harness.spec.notes import notes, station
+
+    store = station(plan.experiment)
+    return {
+        "variant": plan.variant,
+        "seed": plan.seed,
+        "fingerprint": plan.fingerprint,
+        "operations": int(plan.schedule().op.size),
+        "utilisation": None if store is None else round(store.utilisation, 4),
+        "notes": notes(plan.experiment),
+        "plan": plan.to_json(),
+    }
+
+
+def _print(source: str, title: str, repeat: int, plans: list[Plan]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from harness.spec.notes import notes, station
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(title, style="bold"))
+    shared: list[str] = []
+    for plan in plans:
+        store = station(plan.experiment)
+        facts = [f"seed {plan.seed}", f"plan {plan.fingerprint}", f"{plan.schedule().op.size} operations"]
+        if store is not None:
+            facts.append(f"{store.component} {store.utilisation:.0%} busy")
+        console.print()
+        console.print(Text.assemble((plan.variant, "bold cyan"), f"  {', '.join(facts)}"))
+        for line in _differences(plan, plans[0]):
+            console.print(Text(f"           {line}", style="dim"))
+        lines = plan.timetable()
+        console.print(
+            Text("           (the same timetable)", style="dim") if lines == shared else Text("\n".join(lines))
+        )
+        shared = lines
+        for note in notes(plan.experiment):
+            console.print(Text(f"     note  {note}", style="yellow"))
+    runs = repeat * len(plans)
+    total_s = repeat * sum(plan.end_s for plan in plans)
+    console.print(Text(f"\n{source}: correct; {runs} runs, {total_s / 60:.1f} min of load and drain", style="green"))
+
+
+def _differences(plan: Plan, first: Plan) -> list[str]:
+    """What this variant changes against the first one printed, as `key: before -> now`."""
+    if plan is first:
+        return []
+    lines = _changed(first.experiment.written(), plan.experiment.written(), "")
+    shared = {line for line in lines if line.startswith("client.")}
+    callers = [f"{part}.{name}." for part in ("load", "region") for name in plan.experiment.written()[part]]
+    copies = {caller + line for caller in callers for line in shared}
+    return [line for line in lines if line not in copies]
+
+
+def _changed(before: object, now: object, path: str) -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict) and before.get("kind") == now.get("kind"):
+        lines = []
+        for key in dict.fromkeys((*before, *now)):
+            lines += _changed(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+        return lines
+    return [] if before == now else [f"{path}: {_plain(before)} -> {_plain(now)}"]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(str(part) if key == "kind" else f"{key} {part}" for key, part in value.items())
+    return json.dumps(value) if isinstance(value, list | bool | None) else str(value)

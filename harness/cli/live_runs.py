@@ -1,0 +1,96 @@
+"""What `run` and `compare` share: which runs to do in which order, doing one, and what it is worth as an exit code.
+
+Variants are interleaved (A B, then B A with the next seed): a machine that slows down over half an hour then does so to
+all of them alike. Seeds are the same for every variant, so that runs can be compared in pairs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import Exit
+from harness.live.way_out import RunState
+from harness.record.folder import RunFolder
+from harness.spec import ExperimentFile
+
+WORST_FIRST = (
+    Exit.TERMINATED, Exit.INTERRUPTED, Exit.MACHINERY, Exit.USAGE, Exit.STOPPED, Exit.CRITERION_FAILED, Exit.INVALID,
+)  # fmt: skip
+
+
+class Job(NamedTuple):
+    """One run to do."""
+
+    variant: str
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """One run done. `measures` is None when the run failed before there was anything to measure."""
+
+    job: Job
+    folder: RunFolder
+    state: RunState
+    measures: dict[str, Any] | None
+
+
+def jobs(file: ExperimentFile, wanted: Sequence[str], seed: int | None, repeat: int | None) -> list[Job]:
+    """The runs in the order to do them. Raises SpecError for an unknown variant."""
+    variants = list(dict.fromkeys(wanted)) or list(file.variants)
+    for name in variants:
+        file.variant(name)
+    first = file.seed if seed is None else seed
+    order = []
+    for number in range(file.repeat if repeat is None else repeat):
+        turn = variants if number % 2 == 0 else variants[::-1]
+        order += [Job(name, first + number) for name in turn]
+    return order
+
+
+def do(file: ExperimentFile, job: Job, root: Path) -> Outcome:
+    """Run one job live into a new folder under `root`, and measure it. Progress goes to stderr."""
+    import trio
+
+    from harness.analyse import analyse
+    from harness.cli.progress import ProgressLine
+    from harness.live.clock import wall_stamp
+    from harness.live.orchestrate import run_live
+    from harness.plan import make_plan
+
+    plan = make_plan(file, job.variant, job.seed)
+    folder = RunFolder.create(root, file.name, job.variant, plan.seed, wall_stamp())
+    with ProgressLine(plan, f"{file.name} / {job.variant}, seed {plan.seed}") as line:
+        state = trio.run(run_live, plan, folder, line.emit)
+    measured = state.exit_code in (Exit.PASS, Exit.STOPPED)
+    return Outcome(job, folder, state, analyse(folder) if measured else None)
+
+
+def again(source: Path, outcome: Outcome) -> str:
+    """The line that repeats a run."""
+    job = outcome.job
+    return f"blackstart run {shlex.quote(str(source))} --variant {shlex.quote(job.variant)} --seed {job.seed}"
+
+
+def exit_of(outcome: Outcome) -> Exit:
+    """What one run is worth: 0, 1 when a criterion failed, 3 when invalid or unsure, or how the run itself ended."""
+    if outcome.state.exit_code is not Exit.PASS or outcome.measures is None:
+        return outcome.state.exit_code
+    return exit_of_measures(outcome.measures)
+
+
+def exit_of_measures(measures: Mapping[str, Any]) -> Exit:
+    """The same for measures alone. Comparative lines need `compare` and count for nothing here."""
+    if not measures["validity"]["valid"]:
+        return Exit.INVALID
+    answers = {answer["verdict"] for answer in measures.get("expect") or () if "compare" not in answer}
+    if "fail" in answers:
+        return Exit.CRITERION_FAILED
+    return Exit.INVALID if "unsure" in answers else Exit.PASS
+
+
+def worst(codes: Sequence[Exit]) -> Exit:
+    """One exit code for several runs: what needs a person first comes first."""
+    return next((code for code in WORST_FIRST if code in codes), Exit.PASS)

@@ -1,0 +1,1 @@
+"""What kinds of user do: one story a file, as flows that every engine can drive."""

@@ -1,0 +1,255 @@
+"""Mobile banking: transfers with an idempotency key, balances, cached sessions, and an outbox of what it owes.
+
+Every operation needs the user's session. A session lives `session_ttl_s` from when it was built, and a missing one
+costs an extra read of the store before the operation's own call: while the store is away sessions expire and are not
+renewed, so afterwards every operation asks twice. That is one sustaining effect. The other is the outbox.
+
+    balance     session, then one read
+    transfer    session, then one write of three items that go together or not at all: the transfer (only if absent),
+                minus on one account, plus on the other; token = the operation, however often it is tried
+
+A transfer whose write could not be confirmed may or may not have happened. The user gets 503 `dependency`, and the app
+owes one notification, which it can only send once it knows: it repeats the same calls with the same token until they
+are confirmed (`harness.models.outbox` says when, and with what manners). Without `idempotency_keys` every attempt that
+reaches the store is a new transfer under a key of its own; the audit then finds the duplicates.
+
+Accounts in the store hold movements, so their sum is zero at all times; opening balances are the same for all. Not
+here: overdrafts (nobody is refused for lack of money), fraud checks, and single flight for sessions (two requests of
+one user that both miss both rebuild).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from harness import seeds
+from harness.flows.call import CallResult, Client, call, worth_repeating
+from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
+from harness.models.apps.base import AppRequest, Door, Response
+from harness.models.outbox import Item, Outbox, OutboxSpec
+from harness.policies.client import ClientSpec
+
+STORE = "kv"
+LAYER = 1
+OPENING_BALANCE = 100_000  # pence, every account
+_PREWARM = seeds.stream_id("mobile_banking/prewarm")
+_SESSION_CALL = 1
+_OPERATION_CALL = 2
+
+
+class BankingSpec(NamedTuple):
+    """The knobs of the app. `admission` is a policy spec or None."""
+
+    users: int  # how many sessions to prewarm; users beyond them start cold
+    session_ttl_s: float
+    prewarmed: bool
+    outbox: OutboxSpec
+    idempotency_keys: bool
+    client: ClientSpec
+    admission: Any = None
+
+
+class Transfer(NamedTuple):
+    """Money to move, in pence, from one user's account to another's. `key` is the user's idempotency key."""
+
+    user: int
+    to: int
+    amount: int
+    key: str
+
+
+class MobileBanking:
+    """The app's brain; see `harness.models.apps.base` for how it is driven."""
+
+    def __init__(self, spec: BankingSpec, seed: int, now_s: float) -> None:
+        self.spec = spec
+        self.client = Client(spec.client, seed, f"mobile_banking/{STORE}", now_s)
+        self.outbox = Outbox(spec.outbox, seed, now_s)
+        self.door = Door(spec.admission, seed, now_s)
+        self.waiting_orbit = 0  # calls to the store that wait between two attempts
+        self.kv_in_flight = 0
+        self.rebuilt_total = 0
+        self.confirmed: dict[int, float] = {}  # op -> when the app came to know that it was done
+        self._expires_s: dict[int, float] = {}
+        if spec.prewarmed:  # staggered, so that rebuilding is steady from the start and not a wave every ttl
+            for user in range(spec.users):
+                self._expires_s[user] = now_s + spec.session_ttl_s * seeds.draw(seed, _PREWARM, user)
+
+    def handle(self, request: AppRequest, now_s: float) -> Generator[Want, Answer, Response]:
+        """Serve one attempt: operations `transfer` {user, to?, amount?, key?} and `balance` {user}."""
+        came_s = now_s
+        cause = self.door.enter(request.attempt, now_s)
+        if cause is not Cause.NONE:
+            return Response(429 if cause is Cause.THROTTLED else 503, cause.name.lower())
+        response = Response(500, "server_error")
+        try:
+            response, now_s = yield from self._serve(request, now_s)
+        finally:
+            self.door.leave(came_s, now_s, response.status >= 500)
+        return response
+
+    def background(self, now_s: float) -> list[Flow]:
+        """Replays that may start now."""
+        flows: list[Flow] = []
+        while self.outbox.next_s() <= now_s:
+            item = self.outbox.take(now_s)
+            if item is None:
+                break
+            flows.append(self._replay(item, now_s))
+        return flows
+
+    def wake_s(self) -> float:
+        """When the next replay may start."""
+        return self.outbox.next_s()
+
+    def gauges(self, now_s: float) -> dict[str, float]:
+        """Readings; `sessions` counts those alive."""
+        counters = self.client.counters
+        limited = counters.refused_by_limiter + counters.refused_by_breaker
+        return {
+            "waiting_outbox": float(self.outbox.waiting),
+            "waiting_orbit": float(self.waiting_orbit),
+            "in_flight": float(self.door.inside),
+            "outbox_sending": float(self.outbox.sending),
+            "outbox_open": float(self.outbox.is_open),
+            "outbox_added_total": float(self.outbox.added_total),
+            "outbox_sent_total": float(self.outbox.sent_total),
+            "outbox_settled_total": float(self.outbox.settled_total),
+            "outbox_failed_total": float(self.outbox.failed_total),
+            "outbox_dropped_total": float(self.outbox.dropped_total),
+            "kv_in_flight": float(self.kv_in_flight),
+            "kv_attempts_total": float(counters.attempts),
+            "kv_calls_total": float(counters.calls),
+            "throttled_client_total": float(limited),
+            "retries_refused_total": float(counters.refused_by_budget),
+            "refused_total": float(self.door.refused_total),
+            "sessions": float(sum(expires_s > now_s for expires_s in self._expires_s.values())),
+            "sessions_rebuilt_total": float(self.rebuilt_total),
+        }
+
+    def export(self) -> dict[str, Any]:
+        """For the audit: operations the app knows to be done, and those it still owes."""
+        return {
+            "confirmed": sorted(self.confirmed),
+            "owed": self.outbox.ops(),
+            "outbox_dropped": self.outbox.dropped_total,
+            "idempotency_keys": self.spec.idempotency_keys,
+        }
+
+    def _serve(self, request: AppRequest, now_s: float) -> Generator[Want, Answer, tuple[Response, float]]:
+        user = request.params.get("user")
+        if isinstance(user, bool) or not isinstance(user, int):
+            return Response(400, "bad_request", {"message": f"user is {user!r}; give the user's number"}), now_s
+        if request.operation == "balance":
+            ask = Request("read", {"table": "accounts", "key": str(user)}, write=False)
+            result = yield from self._with_session(user, ask, request, now_s)
+            if not result.ok:
+                return Response(503, "dependency"), result.ended_s
+            held = (result.reply.body or {}).get("item") or {}
+            return Response(200, "", {"balance": OPENING_BALANCE + held.get("balance", 0)}), result.ended_s
+        if request.operation != "transfer":
+            there_are = "there are: transfer, balance"
+            return Response(404, "unknown_operation", {"message": f"no {request.operation!r}; {there_are}"}), now_s
+        to, amount = request.params.get("to", user + 1), request.params.get("amount", 1)
+        if not isinstance(to, int) or not isinstance(amount, int) or amount <= 0:
+            return Response(400, "bad_request", {"message": "give a user as to, and an amount above 0"}), now_s
+        transfer = Transfer(user, to, amount, str(request.params.get("key", request.op)))
+        return (yield from self._transfer(transfer, request, now_s))
+
+    def _transfer(
+        self, transfer: Transfer, request: AppRequest, now_s: float
+    ) -> Generator[Want, Answer, tuple[Response, float]]:
+        ask = self._write_of(transfer, request.op)
+        done = False
+        try:
+            result = yield from self._with_session(transfer.user, ask, request, now_s)
+            done, now_s = self._is_done(result), result.ended_s
+        finally:  # also when the caller went and took this flow along: the write may have happened
+            if done:
+                self._confirm(request.op, now_s)
+                self.outbox.settle(request.op)
+            elif request.op not in self.confirmed:
+                self.outbox.add(request.op, transfer, now_s)
+        if not done:
+            return Response(503, "dependency"), now_s
+        return Response(200, "", {"transfer": request.op}), now_s
+
+    def _replay(self, item: Item, now_s: float) -> Generator[Want, Answer, None]:
+        transfer: Transfer = item.payload
+        ask = self._write_of(transfer, item.op)
+        # Parent 0: no attempt of a user waits for this. Call numbers go on from try to try, so ids never meet.
+        on_behalf = AppRequest("transfer", {}, 0, item.op)
+        result = yield from self._with_session(transfer.user, ask, on_behalf, now_s, calls_before=2 * item.tries)
+        if self._is_done(result):
+            self._confirm(item.op, result.ended_s)
+            self.outbox.sent(item.op)
+        else:
+            self.outbox.failed(item.op, result.ended_s)
+
+    def _with_session(
+        self, user: int, ask: Request, request: AppRequest, now_s: float, calls_before: int = 0
+    ) -> Generator[Want, Answer, CallResult]:
+        """Rebuild the session if it is gone, then ask the store; the result of the call that decided."""
+        if self._expires_s.get(user, -math.inf) <= now_s:
+            read = Request("read", {"table": "sessions", "key": str(user)}, write=False)
+            result = yield from self._call(read, request, calls_before + _SESSION_CALL, now_s)
+            if not result.ok:
+                return result
+            now_s = result.ended_s
+            self._expires_s[user] = now_s + self.spec.session_ttl_s
+            self.rebuilt_total += 1
+        return (yield from self._call(ask, request, calls_before + _OPERATION_CALL, now_s))
+
+    def _call(
+        self, ask: Request, request: AppRequest, call_no: int, now_s: float
+    ) -> Generator[Want, Answer, CallResult]:
+        flow = call(
+            self.client, STORE, ask, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
+            now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
+        )  # fmt: skip
+        result = yield from self._watched(flow)
+        self.outbox.heard(not worth_repeating(result.reply))
+        return result
+
+    def _watched(self, flow: Generator[Want, Answer, CallResult]) -> Generator[Want, Answer, CallResult]:
+        """The same flow, with what it is doing counted."""
+        answer: Answer = None
+        try:
+            while True:
+                try:
+                    want = flow.send(answer)
+                except StopIteration as end:
+                    result: CallResult = end.value
+                    return result
+                orbit, sending = isinstance(want, Wait), isinstance(want, Send | Hedged)
+                self.waiting_orbit += orbit
+                self.kv_in_flight += sending
+                try:
+                    answer = yield want
+                finally:
+                    self.waiting_orbit -= orbit
+                    self.kv_in_flight -= sending
+        finally:
+            flow.close()
+
+    def _write_of(self, transfer: Transfer, op: int) -> Request:
+        record = {"op": op, "from": transfer.user, "to": transfer.to, "amount": transfer.amount}
+        movements: list[dict[str, Any]] = [
+            {"table": "accounts", "key": str(transfer.user), "add": {"balance": -transfer.amount}},
+            {"table": "accounts", "key": str(transfer.to), "add": {"balance": transfer.amount}},
+        ]
+        if transfer.user == transfer.to:  # somebody alone pays themselves; an item is written once at a time
+            movements = []
+        if not self.spec.idempotency_keys:  # the store names the record after the attempt
+            return Request("write", {"writes": [{"table": "transfers", "put": record}, *movements]})
+        keyed = {"table": "transfers", "key": transfer.key, "put": record, "if": {"absent": True}}
+        return Request("write", {"writes": [keyed, *movements], "token": f"transfer-{transfer.key}"})
+
+    def _is_done(self, result: CallResult) -> bool:
+        """True when the store confirmed the write, or says that this operation's record is there already."""
+        return result.ok or (self.spec.idempotency_keys and result.reply.cause is Cause.CONFLICT)
+
+    def _confirm(self, op: int, now_s: float) -> None:
+        self.confirmed.setdefault(op, now_s)

@@ -1,0 +1,254 @@
+"""A plan: one variant, one seed, every moment of a run in seconds from its zero.
+
+Two engines that each decide when operations start cannot be compared, and two runs that draw arrivals as they go differ
+for reasons nobody recorded. So all of it is fixed before anything starts: the phases, the timeline, and the schedule of
+operations, which is a pure function of (seed, spec) and is computed where it is needed instead of being stored.
+
+    plan = make_plan(load_experiment(path), "budget", seed=7)
+    plan.schedule()            op, story and intended start of every operation
+    plan.to_json()             what plan.json holds; `Plan.from_json` reads it back
+
+Arrivals: `poisson` sums exponential gaps from a NumPy generator seeded by mix(seed, "arrivals/<story>"), in blocks of
+fixed size, so that a longer run begins with the same operations; `even` starts operation k of a story at k / rate.
+Other draws (service times, jitter) are pure hashes of what they are for and are not in the plan (`harness.seeds`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+from harness import seeds
+from harness.errors import RecordError, SpecError
+from harness.spec.events import events_of
+from harness.spec.experiment import Arrivals, Experiment
+from harness.spec.load import ExperimentFile, resolved_experiment
+from harness.spec.moments import Span as Phase
+from harness.units import show_s
+
+SCHEMA_VERSION: Final = 1
+ENGINES: Final = ("live", "world")
+_BLOCK: Final = 1024
+_NOT_IN_FINGERPRINT: Final = ("title", "description", "seed", "repeat", "expect")
+
+
+class Event(NamedTuple):
+    """One edge of the timeline. `params` are the file's `with`, texts with units as written; `what` is the file's `do`.
+
+    Faults last for `params["for"]`, or until a later heal of the same fault; `harness.spec.events` has the ends in SI.
+    """
+
+    id: str
+    at_s: float
+    component: str
+    verb: str
+    kind: str  # "fault", "heal" or "action"
+    params: dict[str, Any]
+    fix: bool
+    what: str
+
+
+class Schedule(NamedTuple):
+    """All operations by intended start: arrays of one length. `op` is index + 1; `story` indexes plan.stories."""
+
+    op: NDArray[np.uint64]
+    story: NDArray[np.uint16]
+    intended_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before a run. `experiment` is the resolved variant, `name` the file's stem."""
+
+    name: str
+    variant: str
+    seed: int
+    engine: str
+    experiment: Experiment
+    zero_monotonic_ns: int | None = None
+    fingerprint: str = field(default="")
+    timeline: tuple[Event, ...] = field(default=())
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The five phases in order; the last, the drain, carries no load."""
+        return tuple(self.experiment.spans().values())
+
+    @property
+    def load_end_s(self) -> float:
+        """No operation is due at or after this moment."""
+        return self.experiment.load_end_s
+
+    @property
+    def end_s(self) -> float:
+        """The end of the drain."""
+        return self.phases[-1].end_s
+
+    @property
+    def stories(self) -> tuple[str, ...]:
+        """Stories in the order of the file; rows and the schedule carry the index."""
+        return tuple(self.experiment.load)
+
+    @property
+    def components(self) -> dict[str, int]:
+        """Instances of each component that is present, in the order of their addresses."""
+        return self.experiment.region.instances()
+
+    @property
+    def fix_s(self) -> float:
+        """The moment the trigger is gone."""
+        return next(event.at_s for event in self.timeline if event.fix)
+
+    def phase(self, name: str) -> Phase:
+        """One phase by name. Raises KeyError for an unknown one."""
+        return self.experiment.spans()[name]
+
+    def schedule(self) -> Schedule:
+        """Every operation due in [0, load_end_s), merged over stories; the same for the same seed and spec."""
+        times, stories = [], []
+        for index, (story, load) in enumerate(self.experiment.load.items()):
+            due_s = arrivals_s(load.arrivals, self.seed, story, self.load_end_s)
+            times.append(due_s)
+            stories.append(np.full(due_s.size, index, dtype=np.uint16))
+        intended_s = np.concatenate(times)
+        order = np.argsort(intended_s, kind="stable")
+        op = np.arange(1, intended_s.size + 1, dtype=np.uint64)
+        return Schedule(op, np.concatenate(stories)[order], intended_s[order])
+
+    def at_zero(self, zero_monotonic_ns: int) -> Plan:
+        """The same plan with the run's zero fixed."""
+        return replace(self, zero_monotonic_ns=zero_monotonic_ns)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `plan.json` holds."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "experiment": self.name,
+            "variant": self.variant,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "engine": self.engine,
+            "zero_monotonic_ns": self.zero_monotonic_ns,
+            "phases": [phase._asdict() for phase in self.phases],
+            "load_end_s": self.load_end_s,
+            "end_s": self.end_s,
+            "timeline": [_event_json(event) for event in self.timeline],
+            "stories": list(self.stories),
+            "components": self.components,
+            "spec": self.experiment.written(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], source: str = "plan.json") -> Plan:
+        """The plan in `plan.json`. Raises RecordError when it is not one, or not one this version reads."""
+        version = value.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise RecordError(
+                f"{source}: schema_version is {version!r}; this version of blackstart reads {SCHEMA_VERSION}"
+            )
+        try:
+            experiment = resolved_experiment(value["spec"], source)
+            timeline = tuple(_event(entry) for entry in value["timeline"])
+            zero_ns = value["zero_monotonic_ns"]
+            return cls(
+                str(value["experiment"]),
+                str(value["variant"]),
+                int(value["seed"]),
+                str(value["engine"]),
+                experiment,
+                None if zero_ns is None else int(zero_ns),
+                str(value["fingerprint"]),
+                timeline,
+            )
+        except SpecError as error:
+            raise RecordError(f"{error}; the plan was edited, or written by another version") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(
+                f"{source}: not a plan ({type(error).__name__}: {error}); it is damaged or was edited"
+            ) from error
+
+    def timetable(self) -> list[str]:
+        """The plan for people: one line per edge, in order of time."""
+        lines: list[tuple[float, int, str]] = []
+        for phase in self.phases:
+            carries = "no load" if phase.name == "drain" else "load"
+            lines.append((phase.start_s, 0, f"phase   {phase.name}, {show_s(phase.end_s - phase.start_s)}, {carries}"))
+        for story, load in self.experiment.load.items():
+            rate, process = load.arrivals.rate_per_s, load.arrivals.process
+            lines.append((0.0, 1, f"load    {story}: {rate:g}/s, {process}, {load.users} users"))
+        for event in self.timeline:
+            params = ", ".join(f"{name} {found}" for name, found in event.params.items())
+            marks = "  <- fix: measures count from here" if event.fix else ""
+            lines.append((event.at_s, 2, f"{event.kind:<7} {event.what}{f' ({params})' if params else ''}{marks}"))
+        lines.append((self.end_s, 3, "end"))
+        return [f"{at_s:9.3f}  {text}" for at_s, _, text in sorted(lines, key=lambda line: line[:2])]
+
+
+def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engine: str = "live") -> Plan:
+    """The plan of one variant; without a seed, the file's. Raises SpecError for an unknown variant, engine or seed."""
+    if engine not in ENGINES:
+        raise SpecError(f"unknown engine {engine!r}; engines are {', '.join(ENGINES)}")
+    seed = file.seed if seed is None else seed
+    if not 0 <= seed < 2**63:
+        raise SpecError(f"seed {seed} is out of bounds; it lies between 0 and 2^63 - 1")
+    experiment = file.variant(variant)
+    timeline = tuple(
+        Event(
+            timed.id,
+            timed.at_s,
+            timed.component,
+            timed.verb,
+            timed.kind,
+            dict(experiment.timeline[timed.number].with_),
+            timed.fix,
+            timed.what,
+        )
+        for timed in events_of(experiment).events
+    )
+    return Plan(file.name, variant, seed, engine, experiment, None, fingerprint(experiment), timeline)
+
+
+def fingerprint(experiment: Experiment) -> str:
+    """16 hex digits that two runs share exactly when they ran the same thing.
+
+    A hash over the resolved variant as written, without title, description, seed, repeat and expect, and over the
+    version of this suite. The seed is left out, so that runs of one variant with several seeds group together.
+    """
+    spec = {key: value for key, value in experiment.written().items() if key not in _NOT_IN_FINGERPRINT}
+    text = json.dumps([harness.__version__, spec], sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def arrivals_s(arrivals: Arrivals, seed: int, story: str, end_s: float) -> NDArray[np.float64]:
+    """Moments at which operations of one story are due, ascending, all in [0, end_s)."""
+    if arrivals.process == "even":
+        due_s = np.arange(math.ceil(end_s * arrivals.rate_per_s) + 1) / arrivals.rate_per_s
+        return due_s[due_s < end_s]
+    rng = np.random.Generator(np.random.PCG64(seeds.mix(seed, seeds.stream_id(f"arrivals/{story}"))))
+    blocks, last_s = [], 0.0
+    while last_s < end_s:
+        block = last_s + np.cumsum(rng.exponential(1.0 / arrivals.rate_per_s, _BLOCK))
+        blocks.append(block)
+        last_s = float(block[-1])
+    due_s = np.concatenate(blocks) if blocks else np.empty(0)
+    return due_s[due_s < end_s]
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    entry = event._asdict()
+    entry["with"] = entry.pop("params")
+    return entry
+
+
+def _event(entry: Mapping[str, Any]) -> Event:
+    fields = dict(entry)
+    fields["params"] = fields.pop("with")
+    return Event(**fields)

@@ -1,0 +1,6 @@
+"""What people read: pages, charts and tables made from a run folder's measures and curves."""
+
+from harness.report.comparison_page import write_comparison
+from harness.report.run_page import write_report
+
+__all__ = ["write_comparison", "write_report"]

@@ -1,0 +1,103 @@
+"""The page around the charts: one HTML file that works offline, prints well and escapes what users supplied.
+
+A page that fetches its chart library from elsewhere is blank in the room where it matters. Here the library comes from
+an installed package and is written into the page once; every chart also stands in it as drawn SVG, which scripts
+replace by an interactive one, so the page reads without them. The same drawings are saved as SVG and PNG files.
+
+All text from experiment files and journals goes through Jinja's escaping; JSON inside a script element has its `<`
+replaced, so that no title can close the element. Leaves out: what is shown (`run_page.py`, `comparison_page.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from harness.errors import RunError
+from harness.report.marks import Figure
+
+_PNG_SCALE = 2.0
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(default_for_string=True, default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _bundle() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script, safe inside a script element."""
+    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))  # noqa: S704 - our own package's code
+
+
+def save_charts(figures: Sequence[Figure], directory: Path) -> dict[str, Markup]:
+    """Draw every figure as `<slug>.svg` and `<slug>.png` in `directory`; the drawings by slug, for the page."""
+    drawn = {}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for figure in figures:
+            svg = vl_convert.vegalite_to_svg(figure.spec)
+            (directory / f"{figure.slug}.svg").write_text(svg)
+            (directory / f"{figure.slug}.png").write_bytes(vl_convert.svg_to_png(svg, scale=_PNG_SCALE))
+            drawn[figure.slug] = Markup(svg)  # noqa: S704 - drawn by us; texts in it are escaped by the drawer
+    except OSError as error:
+        raise RunError(f"{directory}: charts cannot be written: {error.strerror}; free some space and run `blackstart report` again") from error
+    return drawn
+
+
+def render(template: str, figures: Sequence[Figure], charts: Path, out: Path, **context: Any) -> Path:
+    """Render `template` with its figures to `out`, and the figures' files into `charts`; returns `out`."""
+    specs = json.dumps({figure.slug: figure.spec for figure in figures}, separators=(",", ":")).replace("<", "\\u003c")
+    text = _templates().get_template(template).render(
+        svgs=save_charts(figures, charts),
+        specs_json=Markup(specs),  # noqa: S704 - every "<" was replaced above
+        bundle=_bundle(),
+        **context,
+    )
+    try:
+        out.write_text(text)
+    except OSError as error:
+        raise RunError(f"{out}: the report cannot be written: {error.strerror}") from error
+    return out
+
+
+def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """A nested mapping as dotted keys and leaves, in order; lists are leaves."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def show(value: object) -> str:
+    """A measure for people: up to four significant digits, words for what is not a number."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float() if math.isfinite(value) and abs(value) < 1e15 and value == round(value):
+            return f"{value:,.0f}"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        case list() | tuple():
+            return "; ".join(show(item) for item in value) or "none"
+        case _:
+            return str(value)

@@ -1,0 +1,106 @@
+"""The report of one run: verdict, the one figure, five numbers; then depth.
+
+The reader is an engineer who was handed a link. The first screen must answer "did it recover, how fast, at what cost";
+below it come the three questions of every restart (retry storm, backlog, throttling), what happened in which order,
+whether the record can be trusted, and how to see it again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.analyse import curves
+from harness.analyse.capacity import stations
+from harness.plan import Plan
+from harness.record.folder import RunFolder
+from harness.record.journal import read_journal
+from harness.report.charts import run_figures
+from harness.report.marks import Figure
+from harness.report.page import flatten, render, show
+from harness.report.words import headline, verdict_sentence
+
+_ROUTINE = {"plan", "apply", "clean", "probe", "process", "note"}
+_EVENTS_MOST = 60
+
+_SECTIONS: Sequence[tuple[str, str, tuple[str, ...]]] = (
+    (
+        "Retry storm",
+        "How many attempts each operation cost, and what that did to the services behind.",
+        ("amplification", "layers", "waste"),
+    ),
+    ("Backlog recovery", "What was waiting, where, and how long requests queued.", ("backlog", "queue-delay", "latency")),
+    ("Throttling", "Work refused on purpose.", ("throttled",)),
+)
+
+
+def sections(figures: Mapping[str, Figure]) -> list[tuple[str, str, list[Figure]]]:
+    """The page's sections with the figures that exist; a section without figures says so."""
+    found = []
+    for heading, intro, slugs in _SECTIONS:
+        members = [figures[slug] for slug in slugs if slug in figures]
+        found.append((heading, intro if members else "Nothing to show: this run has no data of the kind.", members))
+    return found
+
+
+def events(journal: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Journal entries worth reading, and how many routine ones were left out.
+
+    Routine entries of the automation are kept where they tell the story: the plan that was applied last before a stale one.
+    """
+    told = [entry for entry in journal if entry["kind"] not in _ROUTINE]
+    shown = told[:_EVENTS_MOST]
+    rows = []
+    for entry in shown:
+        rest = {key: value for key, value in entry.items() if key not in ("t_s", "who", "kind")}
+        details = ", ".join(f"{key} {show(value) if not isinstance(value, dict) else value}" for key, value in rest.items())
+        rows.append({"t_s": entry["t_s"], "who": entry["who"], "kind": entry["kind"], "details": details})
+    return rows, len(journal) - len(shown)
+
+
+def measure_table(measures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every measure as (dotted key, text, reason when undefined)."""
+    reasons = measures.get("reasons", {})
+    return [
+        (key, show(value), reasons.get(key, ""))
+        for key, value in flatten({key: value for key, value in measures.items() if key != "reasons"})
+    ]
+
+
+def repeat_line(plan: Plan) -> str:
+    """The command that runs this plan again."""
+    word = "simulate" if plan.engine == "world" else "run"
+    return f"blackstart {word} experiments/{shlex.quote(plan.name)}.yaml --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError when unreadable."""
+    measures = folder.read_json(folder.measures)
+    raw_plan = folder.read_json(folder.plan)
+    plan = Plan.from_json(raw_plan)
+    client = plan.experiment.client
+    modelled = stations(raw_plan)
+    capacity_per_s = modelled[0].capacity_per_s if len(modelled) == 1 else None
+    figures = run_figures(curves(folder), capacity_per_s, client.timeout_s)
+    told, left_out = events(read_journal(folder.journal))
+    return render(
+        "run.html.j2",
+        list(figures.values()),
+        folder.charts,
+        folder.report,
+        title=plan.experiment.title,
+        description=plan.experiment.description,
+        plan=raw_plan,
+        measures=measures,
+        sentence=verdict_sentence(measures),
+        headline=headline(measures),
+        lead=figures["recovery"],
+        sections=sections(figures),
+        events=told,
+        events_left_out=left_out,
+        table=measure_table(measures),
+        repeat_line=repeat_line(plan),
+        timetable="\n".join(plan.timetable()),
+    )

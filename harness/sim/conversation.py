@@ -1,0 +1,125 @@
+"""Plays a flow on the event heap: the third driver beside gevent and asyncio, and the shortest.
+
+    Send     the network carries it; the reply resumes the flow
+    Wait     the heap resumes it
+    Hedged   copies leave at their times while none is good; the first good reply wins, else the last one
+
+With late replies accepted, a good reply to an attempt that had timed out resumes the flow wherever it is: between two
+attempts it answers the Wait, during one it takes that attempt's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.flows.wants import Answer, Flow, Hedged, Reply, Send, Wait
+from harness.sim.heap import Ticket
+from harness.sim.network import Caller, Exchange
+
+
+class Conversation:
+    """One flow under way; `ended` gets what the flow returned, `stepped` is called after every step."""
+
+    __slots__ = ("_accepts_late", "_caller", "_ended", "_flow", "_open", "_stepped", "_ticket", "sent", "waiting")
+
+    def __init__(
+        self,
+        flow: Flow,
+        caller: Caller,
+        ended: Callable[[Any], None],
+        stepped: Callable[[], None] | None = None,
+        accepts_late: bool = False,
+    ) -> None:
+        self.waiting = False  # between two attempts
+        self.sent = 0  # attempts that left, or tried to
+        self._flow: Flow | None = flow
+        self._caller = caller
+        self._ended = ended
+        self._stepped = stepped
+        self._accepts_late = accepts_late
+        self._open: list[Exchange] = []
+        self._ticket: Ticket | None = None
+
+    def begin(self) -> None:
+        """Run the flow up to its first want."""
+        self._resume(None)
+
+    def cut(self) -> None:
+        """The run ends: what is open becomes unfinished."""
+        for exchange in self._open:
+            exchange.cut()
+        if self._flow is not None:
+            self._flow.close()
+            self._flow = None
+
+    def _resume(self, answer: Answer) -> None:
+        flow = self._flow
+        if flow is None:
+            return
+        self.waiting = False
+        self._ticket = None
+        try:
+            want = flow.send(answer)
+        except StopIteration as end:
+            self._flow = None
+            self._ended(end.value)
+        else:
+            self._want(want)
+        if self._stepped is not None:
+            self._stepped()
+
+    def _want(self, want: Send | Hedged | Wait) -> None:
+        heap = self._caller.heap
+        match want:
+            case Wait(until_s):
+                self.waiting = True
+                self._ticket = heap.at(until_s, lambda: self._resume(heap.now_s))
+            case Send():
+                self.sent += 1
+                self._open = [self._caller.send(want, self._resume, self._late if self._accepts_late else None)]
+            case Hedged():
+                self._race(want)
+
+    def _race(self, want: Hedged) -> None:
+        heap = self._caller.heap
+        start_s = heap.now_s
+        waiting = list(want.others)
+        self._open = []
+        answered = 0
+        over = False
+
+        def launch(send: Send) -> None:
+            self.sent += 1
+            self._open.append(self._caller.send(send, done))
+            if waiting:
+                following = waiting[0]
+                nth = len(want.others) - len(waiting) + 1
+                heap.at(start_s + nth * want.delay_s, lambda: later(following))
+
+        def later(send: Send) -> None:
+            if not over:
+                waiting.pop(0)
+                launch(send)
+
+        def done(reply: Reply) -> None:
+            nonlocal answered, over
+            answered += 1
+            if over or not (reply.ok or answered == len(self._open)):
+                return
+            over = True
+            for exchange in self._open:
+                exchange.abandon()
+            self._resume(reply)
+
+        launch(want.first)
+
+    def _late(self, reply: Reply) -> None:
+        if self._flow is None:
+            return
+        if self._ticket is not None:
+            self._ticket.cancel()
+        else:
+            for exchange in self._open:
+                exchange.abandon()
+        self._resume(reply)

@@ -1,0 +1,285 @@
+"""The world: a run of the region in virtual time, from the same plan, leaving the same folder.
+
+Nothing is decided here. Stories, calls, policies, apps, the station, the table store, the name server and the DNS
+automation are the very objects that run live; this file gives them a heap for a clock and `network.py` for sockets,
+starts operations when the plan says so, performs the timeline, reads gauges four times a second, and drains.
+
+    world = World(plan, folder); world.run()      rows, gauges and journal as a live run writes them
+
+Deterministic: the same plan writes the same bytes. Leaves out what only machines have (CPU, garbage collection, timers
+that fire late), so a run here is always valid as far as the generator goes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness import build
+from harness.flows.call import CallResult, Client
+from harness.flows.stories.base import StoryContext, StoryModule, find_story, make_context
+from harness.flows.wants import Result
+from harness.models import dns_cache
+from harness.models.apps.mobile_banking import MobileBanking
+from harness.models.dns_cache import Answer, DnsCache
+from harness.models.nameserver import NameServer
+from harness.models.station import Station
+from harness.plan import Plan
+from harness.record.folder import RunFolder
+from harness.record.journal import Journal
+from harness.record.layouts import Outcome
+from harness.record.region import RegionMap, component_name, lay_out
+from harness.record.rows import RowWriter
+from harness.sim.conversation import Conversation
+from harness.sim.heap import Heap
+from harness.sim.network import Caller, Delays, Server
+from harness.sim.servers import AppServer, StoreServer
+from harness.spec.region import APPS
+from harness.timeline import Due, edges
+
+GAUGE_PERIOD_S = 0.25
+_NET = 10  # addresses in a world are never bound; any network will do
+_LOAD_GAUGES = ("in_flight", "waiting_orbit", "waiting_slot", "started", "late", "dropped", "attempts_total")
+
+
+class World:
+    """One run. `run` may be called once."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, delays: Delays | None = None) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.heap = Heap()
+        self.delays = delays or Delays()
+        self.region: RegionMap = lay_out(_NET, plan.components)
+        self._journal = Journal(folder.journal, "world")
+        self._writers: list[RowWriter] = []
+        self._numbers = {component: number for number, component in enumerate(self.region.places)}
+        self.servers: dict[str, StoreServer | AppServer] = {}
+        self.nameserver = self._make_nameserver()
+        self._make_servers()
+        experiment = plan.experiment
+        self.caller = self._make_caller(experiment.client.resolver, "load-0-attempt")
+        self._stories = [self._make_story(name) for name in plan.stories]
+        names = {"story": list(plan.stories), "app": list(self.region.places), "worker": ["load-0"]}
+        self._operations = self._writer("load-0-operation", "operation", names)
+        self._gauges = _GaugeRows(self)
+        self._open: dict[int, tuple[Conversation, Callable[[], None]]] = {}
+        self.outcomes = [0] * len(Outcome)
+        self.started = 0
+        schedule = plan.schedule()
+        self._due = zip(schedule.op.tolist(), schedule.story.tolist(), schedule.intended_s.tolist(), strict=True)
+        self.operations_planned = int(schedule.op.size)
+
+    def run(self) -> None:
+        """Play the run to the end of its drain and close every file."""
+        plan, heap = self.plan, self.heap
+        for phase in plan.phases:
+            heap.at(phase.start_s, lambda name=phase.name: self._tell("orchestrator", "phase", name=name))
+        for due in edges(plan):
+            heap.at(due.at_s, lambda due=due: self._perform(due))
+        if self.nameserver is not None:
+            self._advance_names()
+        heap.at(0.0, self._read_gauges)
+        self._next_operation()
+        heap.run(plan.load_end_s)
+        while self._open and heap.now_s < plan.end_s:
+            heap.run(min(heap.now_s + GAUGE_PERIOD_S, plan.end_s))
+        self._close()
+
+    # The region
+
+    def _make_nameserver(self) -> NameServer | None:
+        knobs = self.plan.experiment.region.dns
+        if knobs is None:
+            return None
+        places = {name: (place.name, place.addresses) for name, place in self.region.places.items()}
+        spec = knobs.model_dump(mode="json", by_alias=True)
+        return NameServer(spec, places, frozenset(APPS), lambda kind, **fields: self._tell("dns", kind, **fields))
+
+    def _make_servers(self) -> None:
+        experiment = self.plan.experiment
+        region, conventions = experiment.region, experiment.conventions
+        silent = conventions.refusal == "silent"
+        if region.kv is not None:
+            station = Station(build.station_spec(region.kv, conventions), self.plan.seed, 0.0)
+            rows = self._writer("kv-served", "served", {"component": ["kv"]})
+            age_s = region.kv.connection.max_age_s or math.inf
+            self.servers["kv"] = StoreServer(self.heap, station, self.plan.seed, age_s, silent, rows)
+        if region.mobile_banking is not None:
+            knobs = region.mobile_banking
+            load = experiment.load.get("mobile_banking")
+            brain = MobileBanking(build.banking_spec(knobs, load.users if load else 400), self.plan.seed, 0.0)
+            caller = self._make_caller(knobs.client.resolver or knobs.resolver, "mobile_banking-attempt")
+            rows = self._writer("mobile_banking-served", "served", {"component": ["mobile_banking"]})
+            self.servers["mobile_banking"] = AppServer(
+                self.heap, brain, caller, knobs.connection.max_age_s or math.inf, silent,
+                conventions.cancellation, conventions.late_replies, rows,
+            )  # fmt: skip
+
+    def _make_caller(self, resolver: Any, name: str) -> Caller:
+        targets: dict[str, tuple[int, str, Server]] = {
+            component: (self._numbers[component], component_name(component), server)
+            for component, server in self.servers.items()
+        }
+        rows = self._writer(name, "attempt", {"target": list(self.region.places)})
+        cache = DnsCache(build.resolver_spec(resolver))
+        return Caller(self.heap, self.delays, self.plan.seed, cache, self._ask, targets, rows)
+
+    def _ask(self, name: str) -> Answer:
+        """What a query for an A record finds, in the cache's terms."""
+        if self.nameserver is None:
+            place = next(place for place in self.region.places.values() if place.name == name)
+            return Answer(dns_cache.resolver.FOUND, place.addresses, math.inf)
+        self.nameserver.advance(self.heap.now_s)
+        said = self.nameserver.ask(name, "A")
+        spec = self.nameserver.zone
+        ttls_s = [float(spec.ttl_s)] * len(said.addresses) + [float(spec.negative_ttl_s)] * said.authority_ns
+        soa_s = (float(spec.negative_ttl_s),) * 2 if said.authority_soa else None
+        return dns_cache.read(said.rcode.value, said.addresses, tuple(ttls_s), soa_s)
+
+    def _advance_names(self) -> None:
+        assert self.nameserver is not None, "there is a name server to advance"
+        self.nameserver.advance(self.heap.now_s)
+        self.heap.at(self.nameserver.next_due_s(), self._advance_names)
+
+    # The load
+
+    def _make_story(self, name: str) -> tuple[StoryModule, StoryContext, int]:
+        module = find_story(name)
+        load = self.plan.experiment.load[name]
+        client = Client(load.client.policy(), self.plan.seed, f"load/{name}", 0.0)
+        mix = self.plan.experiment.mix(name)
+        context = make_context(module.STORY, client, self.plan.seed, load.users, mix, load.client.deadline_s)
+        return module, context, self._numbers[module.STORY.app]
+
+    def _next_operation(self) -> None:
+        due = next(self._due, None)
+        if due is not None:
+            self.heap.at(due[2], lambda: self._operate(*due))
+
+    def _operate(self, op: int, story: int, intended_s: float) -> None:
+        module, context, app = self._stories[story]
+        deadline_s = intended_s + context.deadline_s
+        self.started += 1
+
+        def row(outcome: Outcome, finished_s: float) -> None:
+            self.outcomes[outcome] += 1
+            intended_ns = round(intended_s * 1e9)
+            finished_ns = -1 if math.isnan(finished_s) else round(finished_s * 1e9)
+            deadline_ns = -1 if math.isinf(deadline_s) else round(deadline_s * 1e9)
+            self._operations.add(
+                op, story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent
+            )
+
+        def ended(result: CallResult) -> None:
+            self._open.pop(op, None)
+            row(Outcome.of(result.ok, result.limited or result.reply.result is Result.REFUSED, result.ended_s, deadline_s),
+                result.ended_s)  # fmt: skip
+
+        late = self.plan.experiment.conventions.late_replies
+        talk = Conversation(module.operation(context, op, intended_s, deadline_s), self.caller, ended, None, late)
+        self._open[op] = (talk, lambda: row(Outcome.UNFINISHED, math.nan))
+        talk.begin()
+        self._next_operation()
+
+    # The timeline
+
+    def _perform(self, due: Due) -> None:
+        now_s = self.heap.now_s
+        kind = {"inject": "inject", "heal": "heal", "action": "action"}[due.deed]
+        self._tell("orchestrator", kind, id=due.id, what=due.what, component=due.component, name=due.name, **{"with": due.params})
+        if due.component == "dns":
+            self._perform_on_names(due, now_s)
+        else:
+            server = self.servers[due.component]
+            if due.deed == "inject":
+                server.faults[due.name][0](due.params)
+            elif due.deed == "heal":
+                server.faults[due.name][1]()
+            else:
+                server.actions[due.name](due.params)
+        if due.fix:
+            self._tell("orchestrator", "fix", id=due.id, what=due.what)
+
+    def _perform_on_names(self, due: Due, now_s: float) -> None:
+        names = self.nameserver
+        assert names is not None, "the plan was checked: a timeline that names dns has one"
+        match due.deed, due.name:
+            case "inject", "stall_enactor":
+                names.stall(due.params, now_s)
+            case "heal", "stall_enactor":
+                names.unstall(now_s)
+            case "inject", "empty_record":
+                names.empty(due.params)
+            case "heal", "empty_record":
+                names.fill()
+            case _, "restore":
+                names.restore(due.params, now_s)
+
+    # The record
+
+    def readings(self) -> dict[str, dict[str, float]]:
+        """Every component's gauges at this moment."""
+        now_s = self.heap.now_s
+        found = {name: server.gauges(now_s) for name, server in self.servers.items()}
+        if self.nameserver is not None:
+            found["dns"] = self.nameserver.gauges()
+        waiting = sum(talk.waiting for talk, _ in self._open.values())
+        load = (len(self._open), waiting, 0, self.started, 0, 0, self.caller.attempts_total)
+        found["load"] = dict(zip(_LOAD_GAUGES, map(float, load), strict=True)) | self.caller.cache.gauges()
+        return found
+
+    def _read_gauges(self) -> None:
+        self._gauges.write(self.heap.now_s, self.readings())
+        self.heap.after(GAUGE_PERIOD_S, self._read_gauges)
+
+    def _tell(self, who: str, kind: str, **fields: Any) -> None:
+        self._journal.write(self.heap.now_s, kind, **fields, **({"who": who} if who else {}))
+
+    def _writer(self, name: str, kind: str, names: Mapping[str, list[str]]) -> RowWriter:
+        writer = RowWriter(self.folder.rows / f"{name}.rows", kind, name, 0, names)
+        self._writers.append(writer)
+        return writer
+
+    def _close(self) -> None:
+        for talk, unfinished in list(self._open.values()):
+            talk.cut()
+            unfinished()
+        for server in self.servers.values():
+            server.close()
+        for writer in self._writers:
+            writer.close()
+        self._gauges.close()
+        self._journal.close()
+
+
+class _GaugeRows:
+    """`gauges.rows` of a world; the header is fixed by the first reading, as live."""
+
+    def __init__(self, world: World) -> None:
+        self._path = world.folder.gauges
+        self._writer: RowWriter | None = None
+        self._components: dict[str, int] = {}
+        self._gauges: dict[str, int] = {}
+
+    def write(self, t_s: float, readings: Mapping[str, Mapping[str, float]]) -> None:
+        """One row per reading."""
+        if self._writer is None:
+            self._components = {name: number for number, name in enumerate(readings)}
+            every = sorted({gauge for found in readings.values() for gauge in found})
+            self._gauges = {name: number for number, name in enumerate(every)}
+            names = {"component": list(self._components), "gauge": list(self._gauges)}
+            self._writer = RowWriter(self._path, "gauge", "world", 0, names)
+        for component, found in readings.items():
+            for gauge, value in found.items():
+                if gauge in self._gauges:
+                    self._writer.add(round(t_s * 1e9), self._components[component], self._gauges[gauge], value)
+
+    def close(self) -> None:
+        """Write the closing count."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+

@@ -1,0 +1,152 @@
+"""What no single value can be blamed for: a fault that outlives the load, a story without its component.
+
+The models accept each value; these checks look at several together. Each complaint names the path it is about, what was
+found, what is allowed and what to do; all of them are found in one pass.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from harness.policies.entry import did_you_mean
+from harness.spec.client import Client
+from harness.spec.document import Where
+from harness.spec.events import events_of
+from harness.spec.experiment import Expect, Experiment
+from harness.spec.lines import Condition
+from harness.spec.vocabulary import MEASURES, STOP_GAUGES, STORIES, VERDICTS
+
+
+class Complaint(NamedTuple):
+    """One thing that is wrong; `key` when the key at `path` is the culprit, not its value."""
+
+    path: Where
+    text: str
+    key: bool = False
+
+
+def of_experiment(experiment: Experiment) -> Iterator[Complaint]:
+    """Everything wrong with one resolved variant."""
+    yield from _load(experiment)
+    yield from _region(experiment)
+    yield from _clients(experiment)
+    for path, text in events_of(experiment).complaints:
+        yield Complaint(("timeline", *path), text, key=text.startswith("unknown argument"))
+    for gauge in experiment.stop_when:
+        if gauge not in STOP_GAUGES:
+            text = f"unknown gauge; stop_when takes {', '.join(STOP_GAUGES)}{did_you_mean(gauge, STOP_GAUGES)}"
+            yield Complaint(("stop_when", gauge), text, key=True)
+    yield from _hosts(experiment)
+
+
+def _host(url: str) -> str:
+    """The host of a URL, or "" when there is none to be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _hosts(experiment: Experiment) -> Iterator[Complaint]:
+    for name, url in experiment.targets.items():
+        if loopback(_host(url)):
+            text = f"{url!r}: a run drives the region it starts, and cannot be pointed at a service of yours; remove it"
+        else:
+            text = f"{url!r} is not on loopback; a run may only touch this machine (127.0.0.0/8, ::1); remove it"
+        yield Complaint(("targets", name), text)
+    for index, host in enumerate(experiment.allow_hosts):
+        if not loopback(host):
+            yield Complaint(
+                ("allow_hosts", index),
+                f"{host!r} is not on loopback; a run may only touch this machine (127.0.0.0/8, ::1); remove it",
+            )
+
+
+def loopback(host: str) -> bool:
+    """Whether a host can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _load(experiment: Experiment) -> Iterator[Complaint]:
+    region = experiment.region.instances()
+    for name, load in experiment.load.items():
+        story = STORIES.get(name)
+        if story is None:
+            text = f"unknown story; stories are {', '.join(STORIES)}{did_you_mean(name, STORIES)}"
+            yield Complaint(("load", name), text, key=True)
+            continue
+        for missing in [component for component in story.needs if component not in region]:
+            text = f"story {name} needs {missing}, which is absent; remove `{missing}: null` from the region"
+            yield Complaint(("load", name), text, key=True)
+        for operation in [operation for operation in load.mix if operation not in story.operations]:
+            known = story.operations
+            text = f"unknown operation; {name} has {', '.join(known)}{did_you_mean(operation, known)}"
+            yield Complaint(("load", name, "mix", operation), text, key=True)
+        if load.mix and abs(sum(load.mix.values()) - 1.0) > 1e-6:
+            text = f"shares add up to {sum(load.mix.values()):g}; they must add up to 1"
+            yield Complaint(("load", name, "mix"), text)
+
+
+def _region(experiment: Experiment) -> Iterator[Complaint]:
+    app = experiment.region.mobile_banking
+    for dependency in app.depends_on if app else ():
+        if dependency not in experiment.region.instances():
+            text = f"mobile_banking depends on {dependency}, which is absent; make mobile_banking null too"
+            yield Complaint(("region", dependency), text)
+    if experiment.region.kv is not None:
+        try:
+            experiment.region.kv.server()
+        except ValueError as error:
+            yield Complaint(("region", "kv"), str(error))
+
+
+def _clients(experiment: Experiment) -> Iterator[Complaint]:
+    clients: list[tuple[Where, Client]] = [
+        (("load", name, "client"), load.client) for name, load in experiment.load.items()
+    ]
+    if experiment.region.mobile_banking is not None:
+        clients.append((("region", "mobile_banking", "client"), experiment.region.mobile_banking.client))
+    for path, client in clients:
+        try:
+            client.policy()
+        except ValueError as error:
+            yield Complaint(path, str(error))
+
+
+def of_expectations(lines: Iterable[Expect], variants: list[str]) -> Iterator[Complaint]:
+    """Everything wrong with the `expect` lines of a file with these variants."""
+    for index, line in enumerate(lines):
+        named = [(("variant",), line.variant)] if line.variant is not None else []
+        named += [(("compare",), name) for name in line.compare or ()]
+        for path, name in named:
+            if name not in variants:
+                text = f"no variant {name!r}; variants are {', '.join(variants)}{did_you_mean(name, variants)}"
+                yield Complaint(("expect", index, *path), text)
+        if line.compare is not None and line.compare[0] == line.compare[1]:
+            yield Complaint(("expect", index, "compare"), "a variant is compared with itself; name two")
+        if not known_measure(line.key):
+            near = did_you_mean(line.measure, [*MEASURES, *(key.rpartition(".")[2] for key in MEASURES)])
+            text = (
+                f"unknown measure {line.measure!r}; it is a dotted key of measures.json, as in amplification.peak{near}"
+            )
+            yield Complaint(("expect", index, "measure"), text)
+        if line.key == "verdict" and isinstance(line.is_, Condition) and line.is_.value not in VERDICTS:
+            text = f"{line.is_.value!r} is not a verdict; they are {', '.join(VERDICTS)}"
+            yield Complaint(("expect", index, "is"), text + did_you_mean(str(line.is_.value), VERDICTS))
+
+
+def known_measure(key: str) -> bool:
+    """Whether measures.json has such a key; `*` in the list stands for one part."""
+    parts = key.split(".")
+    return any(
+        len(parts) == len(known) and all(want in ("*", part) for want, part in zip(known, parts, strict=True))
+        for known in (measure.split(".") for measure in MEASURES)
+    )

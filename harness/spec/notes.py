@@ -1,0 +1,186 @@
+"""What is allowed but doubtful: notes that `check` prints beside the plan.
+
+An experiment can be correct and still unable to answer its question. The commonest ways:
+
+    horizon     the recovery phase ends before a healthy but slow drain would:
+                    backlog / |capacity - load x (1 + retries)|
+    capacity    the offered load alone is near or over what a station serves, so no policy could recover
+    drain       shorter than the deadline, so operations are still open when the run is cut
+    stall       shorter than the DNS race needs to be lost
+
+Loads are nominal: what each operation asks of a station in calm weather, sessions rebuilt included, from the region's
+own numbers. Leaves out: what only a run can tell (CPU, the backlog that really forms); the backlog here is the most
+that callers who wait their whole deadline, and an outbox, could hold at the fix.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from harness.spec.events import events_of
+from harness.spec.experiment import Experiment
+from harness.units import show_s
+
+STEADY_UTILISATION = 0.75  # above this a recovery is slow for reasons that are not the policy's
+
+
+class Station(NamedTuple):
+    """A component with worker slots: calls per second asked of it in calm weather, and served at most."""
+
+    component: str
+    demand_per_s: float
+    capacity_per_s: float
+
+    @property
+    def utilisation(self) -> float:
+        """Demand over capacity."""
+        return self.demand_per_s / self.capacity_per_s
+
+
+def store_demand_per_s(experiment: Experiment) -> float:
+    """Calls per second on `kv` without any failure: one per operation, and one per session rebuilt.
+
+    A user's session is rebuilt at the first operation after it expires, so once per ttl + mean time between operations.
+    """
+    demand = 0.0
+    for story, load in experiment.load.items():
+        rate = load.arrivals.rate_per_s
+        demand += rate
+        app = experiment.region.mobile_banking
+        if story == "mobile_banking" and app is not None:
+            demand += load.users / (app.sessions.ttl_s + load.users / rate)
+    return demand
+
+
+def station(experiment: Experiment) -> Station | None:
+    """The table store under its nominal load; None when it is absent."""
+    kv = experiment.region.kv
+    return Station("kv", store_demand_per_s(experiment), kv.capacity_per_s()) if kv is not None else None
+
+
+def needed_recovery_s(experiment: Experiment) -> float:
+    """How long the slowest drain or build-up that decides this run may take, in seconds; nan when nothing decides.
+
+    backlog / |capacity - load x (1 + retries)|, once with no retries (a drain) and once with all of them (a stuck
+    state), whichever is longer. The backlog is what can have gathered by the fix: the attempts callers keep open at
+    the store, bounded by timeout x retried load, and the transfers an outbox took in.
+    """
+    store = station(experiment)
+    if store is None:
+        return math.nan
+    spans = experiment.spans()
+    outage_s = spans["outage"].end_s - spans["outage"].start_s
+    attempts, backlog = 1.0, 0.0
+    for story, load in experiment.load.items():
+        app = experiment.region.mobile_banking if story == "mobile_banking" else None
+        layers = load.client.attempts * (app.client.attempts if app else 1)
+        attempts = max(attempts, float(layers))
+        backlog += load.arrivals.rate_per_s * min(load.client.deadline_s, outage_s) * load.client.attempts
+        if app is not None:
+            owed = load.arrivals.rate_per_s * experiment.mix(story).get("transfer", 0.0) * outage_s
+            backlog += min(owed, float(app.outbox.capacity))
+    drain = abs(store.capacity_per_s - store.demand_per_s)
+    stuck = abs(store.capacity_per_s - store.demand_per_s * attempts)
+    return max((backlog / gap if gap > 0 else math.inf) for gap in (drain, stuck))
+
+
+def notes(experiment: Experiment) -> list[str]:
+    """Everything doubtful about one variant, one sentence or two each; [] when nothing is."""
+    found: list[str] = []
+    store = station(experiment)
+    spans = experiment.spans()
+    if store is not None:
+        load = f"{store.demand_per_s:.0f} calls/s on kv, {store.utilisation:.0%} of its {store.capacity_per_s:g}/s"
+        if store.utilisation >= 1.0:
+            found.append(
+                f"offered load is {load}: overloaded, no recovery can be expected; lower the rate or add slots"
+            )
+        elif store.utilisation > STEADY_UTILISATION:
+            found.append(f"offered load is {load}: above {STEADY_UTILISATION:.0%} any policy recovers slowly")
+    fix_s = next((event.at_s for event in events_of(experiment).events if event.fix), spans["outage"].end_s)
+    horizon_s = experiment.load_end_s - fix_s
+    needed_s = needed_recovery_s(experiment)
+    if needed_s + experiment.steady_state.for_s > horizon_s:
+        found.append(
+            f"the load goes on for {show_s(horizon_s)} after the fix, but a drain of what may have gathered takes "
+            f"{_at_most(needed_s)} and must then hold for {show_s(experiment.steady_state.for_s)}: too short to tell a "
+            "slow drain from a stuck state; lengthen phases.recovery"
+        )
+    return [
+        *found,
+        *_callers(experiment),
+        *_replay(experiment, horizon_s),
+        *_steadiness(experiment),
+        *_stalls(experiment),
+    ]
+
+
+def _at_most(seconds: float) -> str:
+    return "for ever at this load" if math.isinf(seconds) else f"up to {show_s(seconds)}"
+
+
+def _callers(experiment: Experiment) -> list[str]:
+    """Bounds of a call that do not fit each other, or the drain."""
+    found = []
+    drain_s = experiment.phases.drain_s
+    for story, load in experiment.load.items():
+        client = load.client
+        timeout, deadline = show_s(client.timeout_s), show_s(client.deadline_s)
+        if client.timeout_s > client.deadline_s:
+            found.append(
+                f"{story}: the timeout of {timeout} ends nothing before the deadline of {deadline}; shorten it"
+            )
+        elif client.timeout_s * client.attempts > client.deadline_s + 1e-9:
+            found.append(
+                f"{story}: {client.attempts} attempts of {timeout} do not fit its deadline of {deadline}; the last "
+                "ones are cut short or never sent"
+            )
+        if drain_s < client.deadline_s:
+            found.append(
+                f"the drain of {show_s(drain_s)} is shorter than {story}'s deadline of {deadline}: operations will be "
+                "open when the run is cut; lengthen phases.drain"
+            )
+    return found
+
+
+def _replay(experiment: Experiment, horizon_s: float) -> list[str]:
+    """A paced outbox that cannot be empty before the load ends: its backlog is then still there at the end."""
+    app, load = experiment.region.mobile_banking, experiment.load.get("mobile_banking")
+    if app is None or load is None or app.outbox.pace_per_s is None:
+        return []
+    transfers_per_s = load.arrivals.rate_per_s * experiment.mix("mobile_banking").get("transfer", 0.0)
+    owed = min(transfers_per_s * experiment.phases.outage_s, float(app.outbox.capacity))
+    if owed / app.outbox.pace_per_s <= horizon_s:
+        return []
+    return [
+        f"the outbox may owe {owed:.0f} transfers at the fix and sends {app.outbox.pace_per_s:g}/s: up to "
+        f"{show_s(owed / app.outbox.pace_per_s)}, longer than the load after the fix; users may be well long before"
+    ]
+
+
+def _steadiness(experiment: Experiment) -> list[str]:
+    baseline_s = experiment.phases.baseline_s
+    if baseline_s < 2 * experiment.steady_state.for_s:
+        return [
+            f"the baseline of {show_s(baseline_s)} is shorter than twice the {show_s(experiment.steady_state.for_s)} "
+            "for which steadiness must hold: medians over it are uncertain; lengthen phases.baseline"
+        ]
+    return []
+
+
+def _stalls(experiment: Experiment) -> list[str]:
+    """Stalls too short to lose the race: a sleeper must come back after its plan became one to clean up."""
+    dns = experiment.region.dns
+    found = []
+    for event in events_of(experiment).events if dns is not None else ():
+        length_s = event.ends_s - event.at_s
+        if dns is None or event.verb != "stall_enactor" or math.isnan(length_s):
+            continue
+        needed_s = (dns.keep_generations + 1) * dns.plan_every_s + (dns.clean_after_s / 2) % dns.plan_every_s
+        if length_s < needed_s:
+            found.append(
+                f"{event.what} for {show_s(length_s)} may be too short to empty the record: {show_s(needed_s)} is sure "
+                f"({dns.keep_generations} generations are kept, one every {show_s(dns.plan_every_s)})"
+            )
+    return found

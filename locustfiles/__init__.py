@@ -1,0 +1,1 @@
+"""One story a file, runnable with plain `locust -f FILE` against `blackstart serve`."""

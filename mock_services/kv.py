@@ -1,0 +1,277 @@
+"""The table store on the wire: a station decides when, a table store decides what, and this file only carries.
+
+    POST /read, /write      see `harness.models.table`; any number of addresses, one station behind them all
+    faults                  latency {mean: 100ms | factor: 4}, capacity {slots: n}, errors {share: 10%}
+    actions                 drop_queue, add_capacity {slots: n}
+
+A request is offered to the station as it arrives. When the station says it is done, its work takes effect, whether or
+not anybody still waits for the answer: without cancellation a server does not know that its caller has gone, and that
+is how capacity is wasted. There is one timer, at the station's next event; capacity does not depend on its punctuality.
+
+    began, ended    the station's own times, exact; only the reply's bytes leave when the loop gets to it
+    abandoned       the caller's connection was closed before the end
+    attempt 0       the caller gave no attempt id: nobody recorded this one (a canary, somebody's curl)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from typing import Any
+
+from aiohttp import web
+
+from harness import seeds
+from harness.errors import SpecError
+from harness.flows import wire
+from harness.flows.wants import Cause
+from harness.models.station import Done, Station, StationSpec
+from harness.models.table import Answer, TableStore
+from harness.spec.experiment import Conventions
+from harness.spec.region import Kv
+from harness.units import duration_s, fraction
+from mock_services.contract import Component, Fault, Params, ServiceContext
+from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
+
+_ERRORS = seeds.stream_id("kv/errors")
+_UNNAMED = seeds.stream_id("kv/unnamed")
+_KNOWN = frozenset({"read", "write"})
+
+
+async def build(context: ServiceContext) -> Component:
+    """The store of this process. Raises SpecError for a bad mapping, RunError when a port is taken."""
+    try:
+        spec = Kv.model_validate(dict(context.spec))
+        conventions = Conventions.model_validate(dict(context.plan.get("spec", {}).get("conventions") or {}))
+        station = StationSpec(
+            spec.slots, spec.service.mean_s, spec.service.distribution, spec.server(), conventions.service_draw,
+            conventions.cancellation,
+        )  # fmt: skip
+    except ValueError as error:
+        raise SpecError(f"region.kv: {error}") from error
+    socks = [context.bind_tcp(address, context.place.port) for address in context.place.addresses]
+    return KvService(context, station, socks, spec.connection.max_age_s, silent=conventions.refusal == "silent")
+
+
+class _Work:
+    """A request that the station has, until it is done."""
+
+    __slots__ = ("answer", "arrived_s", "asked", "transport", "waiter")
+
+    def __init__(self, asked: Asked, arrived_s: float, transport: asyncio.BaseTransport | None) -> None:
+        self.asked = asked
+        self.arrived_s = arrived_s
+        self.transport = transport
+        self.answer: Answer | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+
+class KvService(Component):
+    """One station and one store behind one HTTP face."""
+
+    def __init__(
+        self,
+        context: ServiceContext,
+        station: StationSpec,
+        socks: list[socket.socket],
+        max_age_s: float | None = None,
+        silent: bool = False,
+    ) -> None:
+        super().__init__()
+        self.store = TableStore()
+        self._context = context
+        self._clock = context.clock
+        self._spec = station
+        self._socks = socks
+        self._silent = silent
+        self._face = HttpFace(self.handle, context.seed, max_age_s, station.cancellation)
+        self._work: dict[int, _Work] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = math.inf
+        self._slots = station.slots  # those the operators gave, whatever a fault says meanwhile
+        self._slots_fault: int | None = None
+        self._error_share = 0.0
+        self._unnamed = self._errors = self._duplicates = self._abandoned = 0
+        self._last_wait_s = 0.0
+        self.faults = {
+            "latency": Fault(self._latency, lambda: self._set_speed(None, 1.0)),
+            "capacity": Fault(self._capacity, lambda: self._set_slots(None)),
+            "errors": Fault(self._fail_some, lambda: self._set_error_share(0.0)),
+        }
+        self.actions = {"drop_queue": self._drop_queue, "add_capacity": self._add_capacity}
+
+    async def start(self) -> None:
+        """See the contract."""
+        self._station = Station(self._spec, self._context.seed, self._clock.now_s())
+        self._served = ServedLog(self._context.served())
+        await self._face.start(self._socks)
+
+    async def stop(self) -> None:
+        """See the contract; what the station still has is written as unfinished."""
+        self._pump(self._clock.now_s())
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._face.stop()
+        for work in self._work.values():
+            self._served.add(work.asked.attempt, work.arrived_s, math.nan, math.nan, 0.0, gone(work.transport))
+        self._work.clear()
+
+    def gauges(self) -> dict[str, float]:
+        """The station's, and what the face adds. `queue_delay_s`: the wait of the last job that was done, or of the
+        oldest one waiting if that is longer."""
+        now_s = self._clock.now_s()
+        self._pump(now_s)
+        seen = self._station.gauges(now_s)
+        return {
+            **seen,
+            "queue_delay_s": max(self._last_wait_s, seen["oldest_wait_s"]) if self._work else 0.0,
+            "abandoned_total": float(self._abandoned),
+            "errors_injected_total": float(self._errors),
+            "duplicate_attempts_total": float(self._duplicates),
+            "items": float(self.store.items()),
+            "replayed_writes_total": float(self.store.replayed_total),
+            "write_conflicts_total": float(self.store.conflicts_total),
+            "connections": float(self._face.connections),
+            "connections_aged_total": float(self._face.aged_total),
+        }
+
+    def export(self) -> dict[str, Any]:
+        """Tables and effect log (`TableStore.export`)."""
+        return self.store.export()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one attempt."""
+        arrived_s = self._clock.now_s()
+        try:
+            asked = await read(request)
+        except ValueError as error:
+            return reply(400, "bad_request", {"message": str(error)})
+        if asked.operation not in _KNOWN:
+            return reply(404, "unknown_operation", {"message": f"no {asked.operation!r}; there are: read, write"})
+        attempt = asked.attempt or self._ticket()
+        if attempt in self._work:
+            self._duplicates += 1
+            return reply(409, "duplicate_attempt", {"message": f"attempt {attempt} is being served already"})
+        if self._error_share > 0.0 and seeds.draw(self._context.seed, _ERRORS, attempt) < self._error_share:
+            self._errors += 1
+            self._served.add(asked.attempt, arrived_s, math.nan, arrived_s, 0.0, gone(request.transport))
+            return refuse(Cause.INJECTED)
+        context = asked.context
+        now_s = self._clock.now_s()
+        cause = self._station.offer(attempt, now_s, context.deadline_s, context.criticality, 0, context.n == 0)
+        if cause is not Cause.NONE:
+            self._served.add(asked.attempt, now_s, math.nan, now_s, 0.0, gone(request.transport))
+            self._pump(now_s)
+            return await self._face.hold(request) if self._silent else refuse(cause)
+        work = self._work[attempt] = _Work(asked, now_s, request.transport)
+        self._pump(now_s)
+        if work.answer is None:
+            await self._wait_for(attempt, work)
+        answer = work.answer or Answer(503, "dropped", {})
+        return reply(answer.status, answer.code, answer.body)
+
+    async def _wait_for(self, attempt: int, work: _Work) -> None:
+        work.waiter = asyncio.get_running_loop().create_future()
+        try:
+            await work.waiter
+        except asyncio.CancelledError:  # the caller went; with the convention `cancellation` so does the work
+            now_s = self._clock.now_s()
+            done = self._station.cancel(attempt, now_s)
+            if done is not None:
+                self._finish(done)
+            self._pump(now_s)
+            raise
+
+    def _pump(self, now_s: float) -> None:
+        """Let everything take effect that is done by `now_s`, and set the timer to what comes next."""
+        for done in self._station.advance(now_s):
+            self._finish(done)
+        next_s = self._station.next_event_s()
+        if next_s == self._timer_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_s = next_s
+        if next_s < math.inf:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(loop.time() + max(0.0, next_s - now_s), self._on_timer, next_s)
+
+    def _on_timer(self, due_s: float) -> None:
+        self._timer = None
+        self._timer_s = math.inf
+        self._pump(max(due_s, self._clock.now_s()))  # the clock may be a rounding short of what the loop waited for
+
+    def _finish(self, done: Done) -> None:
+        work = self._work.pop(done.attempt, None)
+        if work is None:
+            return
+        if done.cause is Cause.NONE:
+            work.answer = self.store.perform(work.asked.operation, work.asked.params, done.attempt, done.ended_s)
+            self._last_wait_s = done.began_s - done.arrived_s
+        else:
+            work.answer = Answer(wire.STATUS_OF.get(done.cause, 503), wire.code_of(done.cause), {})
+        abandoned = gone(work.transport)
+        self._abandoned += abandoned
+        self._served.add(work.asked.attempt, done.arrived_s, done.began_s, done.ended_s, done.service_s, abandoned)
+        if work.waiter is not None and not work.waiter.done():
+            work.waiter.set_result(None)
+
+    def _ticket(self) -> int:
+        """A number for a request that came without an attempt id, so that it can be served like the others."""
+        self._unnamed += 1
+        return seeds.mix(self._context.seed, _UNNAMED, self._unnamed)
+
+    def _latency(self, params: Params) -> None:
+        mean, factor = params.get("mean"), params.get("factor")
+        if (mean is None) == (factor is None):
+            raise ValueError("give either mean, as in 100ms, or factor, as in 4")
+        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, int | float) or factor < 0):
+            raise ValueError(f"factor is {factor!r}; give a number of at least 0")
+        self._set_speed(None if mean is None else duration_s(mean), 1.0 if factor is None else float(factor))
+
+    def _set_speed(self, mean_s: float | None, factor: float) -> None:
+        now_s = self._clock.now_s()
+        self._station.set_mean_s(self._spec.mean_s if mean_s is None else mean_s, now_s)
+        self._station.set_slowdown(factor, now_s)
+        self._pump(now_s)
+
+    def _capacity(self, params: Params) -> None:
+        self._set_slots(_count(params, 0))
+
+    def _set_slots(self, fault: int | None) -> None:
+        self._slots_fault = fault
+        now_s = self._clock.now_s()
+        self._station.set_slots(self._slots if fault is None else fault, now_s)
+        self._pump(now_s)
+
+    def _fail_some(self, params: Params) -> None:
+        share = fraction(params.get("share"))
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
+        self._set_error_share(share)
+
+    def _set_error_share(self, share: float) -> None:
+        self._error_share = share
+
+    def _drop_queue(self, params: Params) -> dict[str, Any]:
+        now_s = self._clock.now_s()
+        self._pump(now_s)
+        dropped = self._station.drop_queue(now_s)
+        for done in dropped:
+            self._finish(done)
+        self._pump(now_s)
+        return {"dropped": len(dropped)}
+
+    def _add_capacity(self, params: Params) -> dict[str, Any]:
+        self._slots += _count(params, 1)
+        self._set_slots(self._slots_fault)
+        return {"slots": self._slots}
+
+
+def _count(params: Params, least: int) -> int:
+    slots = params.get("slots")
+    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
+        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
+    return slots

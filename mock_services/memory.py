@@ -1,0 +1,47 @@
+"""The garbage collector kept out of the measurements, within a bound.
+
+A full collection walks every live object. In a service with tens of thousands of waiting requests it stalled the event
+loop for 0.37 s, which looks exactly like an overloaded dependency. So what exists after start-up is frozen, automatic
+collection is off, and reference counting does nearly all the work. Cycles (exceptions with their tracebacks, mostly)
+then pile up; when the process has grown by `grow_bytes` since the last look back, one collection runs, and its pause
+shows in the loop lag like any other.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+from pathlib import Path
+
+GROW_BYTES = 192 << 20
+_STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Memory this process holds now; on systems without /proc, the most it ever held."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class MemoryGuard:
+    """Freezes the collector when made; `look` collects when the process has grown too much."""
+
+    def __init__(self, grow_bytes: int = GROW_BYTES) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._grow_bytes = grow_bytes
+        self._floor_bytes = resident_bytes()
+        self.collections = 0
+
+    def look(self) -> bool:
+        """Collect if due; true when it did."""
+        if resident_bytes() - self._floor_bytes < self._grow_bytes:
+            return False
+        gc.collect()
+        self.collections += 1
+        self._floor_bytes = resident_bytes()
+        return True
