@@ -26,7 +26,9 @@ def duration_s(text: object) -> float:
         return 0.0
     match = _DURATION.match(text) if isinstance(text, str) else None
     if match is None or match[2] not in _DURATION_S:
-        raise ValueError(f"{text!r} is not a duration; write a number with one of {', '.join(_DURATION_S)}, as in '500ms'")
+        raise ValueError(
+            f"{text!r} is not a duration; write a number with one of {', '.join(_DURATION_S)}, as in '500ms'"
+        )
     return float(match[1]) * _DURATION_S[match[2]]
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from aiohttp import web
 
 from harness import seeds
+from harness.build import station_spec
 from harness.errors import SpecError
 from harness.flows import wire
 from harness.flows.wants import Cause
@@ -34,7 +35,7 @@ from harness.units import duration_s, fraction
 from mock_services.contract import Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
 
-_ERRORS = seeds.stream_id("kv/errors")
+_ERRORS = seeds.stream_id("fault/errors")
 _UNNAMED = seeds.stream_id("kv/unnamed")
 _KNOWN = frozenset({"read", "write"})
 
@@ -44,10 +45,7 @@ async def build(context: ServiceContext) -> Component:
     try:
         spec = Kv.model_validate(dict(context.spec))
         conventions = Conventions.model_validate(dict(context.plan.get("spec", {}).get("conventions") or {}))
-        station = StationSpec(
-            spec.slots, spec.service.mean_s, spec.service.distribution, spec.server(), conventions.service_draw,
-            conventions.cancellation,
-        )  # fmt: skip
+        station = station_spec(spec, conventions)
     except ValueError as error:
         raise SpecError(f"region.kv: {error}") from error
     socks = [context.bind_tcp(address, context.place.port) for address in context.place.addresses]
@@ -169,6 +167,8 @@ class KvService(Component):
         if work.answer is None:
             await self._wait_for(attempt, work)
         answer = work.answer or Answer(503, "dropped", {})
+        if self._silent and answer.code == "dropped":
+            return await self._face.hold(request)
         return reply(answer.status, answer.code, answer.body)
 
     async def _wait_for(self, attempt: int, work: _Work) -> None:

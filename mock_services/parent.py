@@ -25,7 +25,7 @@ def has_parent_pipe() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def on_parent_gone(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+def on_parent_gone(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
     """Call `end` from the loop when the parent's pipe closes; does nothing without such a pipe."""
     if not has_parent_pipe():
         return

@@ -7,8 +7,8 @@ is no progress, so only the sum decides:
     load orbit = operations open at the client that have no attempt open        (they wait to try again)
 
 The orbit is counted from rows, unless the load process reports `waiting_*` gauges of its own. Drained means down to
-baseline + 5 % of the peak for one second. Draining is judged against the fluid ideal, which has every slot busy with
-useful work:
+baseline + 5 % of the peak (one item at least) for one second, and not above it again at the end of the load. Draining
+is judged against the fluid ideal, which has every slot busy with useful work:
 
     ideal = (waiting at fix - that level) / (capacity - offered)       efficiency = ideal / actual, 1.0 at best
 
@@ -87,9 +87,12 @@ def assess(windows: Windows, moments: Moments, demand: Demand | None) -> Backlog
         why |= dict.fromkeys(("at_fix", "drain_s", "drain_efficiency"), "baseline or peak is not defined")
     else:
         at_fix = float(np.interp(moments.t_fix_s, t_s, total))
-        level = baseline + DRAINED_SHARE * peak
-        drain_s = _drained_after(t_s, total, level, moments.t_fix_s, moments.load_end_s)
-        if drain_s is None:
+        level = baseline + max(1.0, DRAINED_SHARE * peak)
+        left = float(np.interp(moments.load_end_s, t_s, total))
+        drain_s = _drained_after(t_s, total, level, moments.t_fix_s, moments.load_end_s) if left <= level else None
+        if left > level:
+            why["drain_s"] = f"{left:.0f} items still waited at the end of the load, over the level of {level:.0f}"
+        elif drain_s is None:
             why["drain_s"] = f"waiting work was never down to {level:.0f} for {DRAINED_FOR_S:g} s before the load ended"
         efficiency, reason = _efficiency(at_fix, level, drain_s, demand)
         if reason:

@@ -31,6 +31,7 @@ from harness.record.layouts import Outcome
 WIDTH_S = 0.25
 Rows = np.ndarray[Any, Any]
 Key = tuple[str, str]
+PROBE_LAYER = 255  # attempts of the outside canary: rows like all others, but no layer of the system under test
 _HELD_BACK = (int(Cause.CLIENT_LIMIT), int(Cause.NO_SLOT))  # never left the caller
 
 
@@ -136,6 +137,8 @@ class Windows:
     def feed_attempts(self, rows: Rows, caller: str, targets: Sequence[str]) -> None:
         """Count attempt rows written by `caller`; `targets` are the names its target ids stand for."""
         for layer, target, part in _groups(rows, "layer", "target"):
+            if layer == PROBE_LAYER:
+                continue
             edge = f"{caller}->{_name(targets, target, 'target')}"
             self.layers[edge] = min(layer, self.layers.get(edge, layer))
             sent, ended, result, cause = part["sent_ns"], part["ended_ns"], part["result"], part["cause"]

@@ -124,6 +124,7 @@ def line_of(t_s: float, end_s: float, phase: str, now: Progress) -> str:
     """The moving line: where the run is, and its last whole second."""
     ratio = "-" if math.isnan(now.amplification) else f"{now.amplification:.2f}"
     return (
-        f"{t_s:7.2f} s  of {end_s:g} s  {phase:<8}  "
-        f"offered {now.offered_per_s:4.0f}/s  good {now.goodput_per_s:4.0f}/s  attempts {now.attempts_per_s:4.0f}/s ({ratio} per operation)  waiting {now.waiting:.0f}"
+        f"{t_s:7.2f} s  of {end_s:g} s  {phase:<8}  offered {now.offered_per_s:4.0f}/s  "
+        f"good {now.goodput_per_s:4.0f}/s  attempts {now.attempts_per_s:4.0f}/s ({ratio} per operation)  "
+        f"waiting {now.waiting:.0f}"
     )

@@ -69,6 +69,11 @@ def _text(measures: Measures, key: str, unit: str) -> str:
         reason = look(measures, "reasons")
         why = reason.get(key) if isinstance(reason, Mapping) else None
         return f"-  ({why})" if why else "-"
+    return show(value, unit)
+
+
+def show(value: Any, unit: str) -> str:
+    """One defined value for people."""
     match unit:
         case "s":
             return show_s(value)
@@ -78,5 +83,7 @@ def _text(measures: Measures, key: str, unit: str) -> str:
             return f"{value:.3g}"
         case "/s":
             return f"{value:.1f}/s"
-        case _:
+        case "n":
             return f"{value:,.0f}"
+        case _:
+            return str(value)

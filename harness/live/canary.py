@@ -45,6 +45,7 @@ LAYER = 255
 PERIOD_S_MIN = 0.25
 SHARE_OF_LOAD = 0.02
 _READS = 64  # different reads, asked in turn
+_LOOK_AT = 3200  # operations, to find reads among; a mix with fewer than 1 in 1,000 has no canary
 _FROM_OP = 1 << 62  # past every operation of a schedule, so that no attempt id is used twice
 
 
@@ -78,7 +79,7 @@ def target_of(plan: Plan) -> Target | None:
     context = make_context(module.STORY, client, plan.seed, load.users, plan.experiment.mix(name), patience_s)
 
     def reads() -> Iterator[Request]:
-        for op in range(_FROM_OP, _FROM_OP + 1000 * _READS):
+        for op in range(_FROM_OP, _FROM_OP + _LOOK_AT):
             flow = module.operation(context, op, 0.0)
             want = next(flow)
             flow.close()

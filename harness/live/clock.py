@@ -55,3 +55,8 @@ class RunClock:
     async def sleep_until_s(self, t_s: float) -> None:
         """Sleep until `t_s` seconds from zero; a moment in the past only yields to other tasks."""
         await trio.sleep_until(trio.current_time() + t_s - self.now_s())
+
+
+def resolution_s() -> float:
+    """The smallest step of CLOCK_MONOTONIC, in seconds."""
+    return time.clock_getres(time.CLOCK_MONOTONIC)

@@ -3,10 +3,11 @@
 A loop of `read; sleep(0.25)` drifts by the time of its own reading, and most when the machine is busiest, which is
 when the readings matter. Readings are due on an absolute grid instead:
 
-    due_k = start + k * period;   a reading too late for the next point of the grid skips points, it never queues
+    due_k = start + k * period;   whoever comes too late for the next point of the grid skips points, and never queues
 
-All components are asked side by side with a patience shorter than the period, so one stalled service costs its own row
-only. A missing reading is a missing row: nothing is made up. The file's header lists the gauges it holds, so it is
+Each component is asked on its own, so one that is slow to answer has fewer rows and costs the others none. Patience is
+much longer than the period, because a service that answers late is the one whose gauges matter (its loop lag tells
+why). A missing reading is a missing row: nothing is made up. The file's header lists the gauges it holds, so it is
 opened at the first reading; a gauge that appears later is named once in the journal.
 
 Own gauges: `cpu_share` of each process (processor time over wall time: 1 is one whole core) and the `host`'s
@@ -15,6 +16,7 @@ Own gauges: `cpu_share` of each process (processor time over wall time: 1 is one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +30,8 @@ from harness.live.log import RunLog
 from harness.record.rows import RowWriter
 
 PERIOD_S = 0.25
-PATIENCE_S = 0.2  # shorter than the period, so that readings never overlap
+PATIENCE_S = 2.0
+_ASK_AGAIN_S = 0.02
 
 _HOST_TIMES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # guest time is within user
 
@@ -78,7 +81,9 @@ class GaugeFile:
         self._unknown: set[tuple[str, str]] = set()
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append the readings of one moment and hand them to the operating system."""
+        """Append readings and hand them to the operating system; none are no reason to open the file."""
+        if not rows:
+            return
         if self._writer is None:
             self._components = {name: i for i, name in enumerate(dict.fromkeys(row[1] for row in rows))}
             self._gauges = {name: i for i, name in enumerate(sorted({row[2] for row in rows}))}
@@ -99,51 +104,79 @@ class GaugeFile:
             self._writer.close()
 
 
+class Inbox:
+    """Answers as they come: those not yet written, and each component's latest."""
+
+    def __init__(self, components: Sequence[str]) -> None:
+        self.new: list[tuple[str, Readings]] = []
+        self.latest: dict[str, Readings] = {}
+        self.all_began = trio.Event()  # every component has answered once
+        self._silent = set(components)
+
+    def put(self, component: str, answer: Readings) -> None:
+        """Take an answer in."""
+        self.new.append((component, answer))
+        self.latest[component] = answer
+        self._silent.discard(component)
+        if not self._silent:
+            self.all_began.set()
+
+    def fresh(self, now_s: float) -> dict[tuple[str, str], float]:
+        """Each component's latest gauges, unless they are older than PATIENCE_S."""
+        fresh = {who: answer for who, answer in self.latest.items() if now_s - answer.t_s <= PATIENCE_S}
+        return {(who, gauge): value for who, answer in fresh.items() for gauge, value in answer.gauges.items()}
+
+    def take(self) -> list[Row]:
+        """The rows of all answers not taken before."""
+        rows = [(answer.t_s, who, gauge, value) for who, answer in self.new for gauge, value in answer.gauges.items()]
+        self.new.clear()
+        return rows
+
+
 async def sample(
-    components: Sequence[str],
-    read: Read,
-    meter: CpuMeter,
-    file: GaugeFile,
-    clock: RunClock,
-    start_s: float,
-    emit: Emit,
+    components: Sequence[str], read: Read, meter: CpuMeter, file: GaugeFile, clock: RunClock, start_s: float, emit: Emit
 ) -> None:
-    """Read all gauges at `start_s + k * PERIOD_S`, for ever. Each moment is written, then emitted as a Tick.
+    """Read all gauges from `start_s` on, for ever; what came is written, and emitted as a Tick, every PERIOD_S.
 
-    The first moment waits until every component has answered (at most 2 s), so that the header knows every gauge.
+    The first writing waits until every component has answered (at most PATIENCE_S), so the header knows all gauges.
     """
-    k, first = 0, True
-    while True:
-        due_s = start_s + k * PERIOD_S
-        await clock.sleep_until_s(due_s)
-        lag_s = clock.now_s() - due_s
-        answers = await _ask_all(components, read, patience_s=2.0 if first else PATIENCE_S, persist=first)
-        first = False
-        now_s = clock.now_s()
-        rows = [(a.t_s, name, gauge, value) for name, a in answers.items() for gauge, value in a.gauges.items()]
-        own = {**meter.read(now_s), ("orchestrator", "tick_lag_s"): lag_s}
-        rows += [(now_s, name, gauge, value) for (name, gauge), value in own.items()]
-        file.write(rows)
-        emit(Tick(now_s, {(name, gauge): value for _, name, gauge, value in rows}))
-        k = max(k + 1, int((now_s - start_s) / PERIOD_S) + 1)
-
-
-async def _ask_all(components: Sequence[str], read: Read, patience_s: float, persist: bool) -> dict[str, Readings]:
-    answers: dict[str, Readings] = {}
-
-    async def ask(component: str) -> None:
-        answer = await read(component, patience_s)
-        while answer is None and persist:
-            await trio.sleep(0.02)
-            answer = await read(component, patience_s)
-        if answer is not None:
-            answers[component] = answer
-
-    with trio.move_on_after(patience_s):
+    inbox = Inbox(components)
+    try:
         async with trio.open_nursery() as nursery:
             for component in components:
-                nursery.start_soon(ask, component)
-    return {component: answers[component] for component in components if component in answers}
+                nursery.start_soon(_follow, component, read, clock, start_s, inbox)
+            await clock.sleep_until_s(start_s)
+            with trio.move_on_after(PATIENCE_S):
+                await inbox.all_began.wait()
+            while True:
+                due_s = _next_s(clock.now_s(), start_s)
+                await clock.sleep_until_s(due_s)
+                now_s = clock.now_s()
+                own = {**meter.read(now_s), ("orchestrator", "tick_lag_s"): now_s - due_s}
+                file.write([*inbox.take(), *((now_s, who, gauge, value) for (who, gauge), value in own.items())])
+                emit(Tick(now_s, {**inbox.fresh(now_s), **own}))
+    finally:
+        file.write(inbox.take())
+
+
+async def _follow(component: str, read: Read, clock: RunClock, start_s: float, inbox: Inbox) -> None:
+    """Ask one component at every point of the grid that it leaves time for."""
+    due_s = start_s
+    while True:
+        await clock.sleep_until_s(due_s)
+        answer = await read(component, PATIENCE_S)
+        if answer is not None:
+            inbox.put(component, answer)
+            due_s = _next_s(clock.now_s(), start_s)
+        elif component in inbox.latest:
+            due_s = _next_s(clock.now_s(), start_s)
+        else:  # it has not begun yet: the header waits for it
+            due_s = clock.now_s() + _ASK_AGAIN_S
+
+
+def _next_s(now_s: float, start_s: float) -> float:
+    """The first point of the grid after now."""
+    return start_s + (math.floor((now_s - start_s) / PERIOD_S + 1e-9) + 1) * PERIOD_S
 
 
 def _used_s(process: psutil.Process) -> float | None:

@@ -245,7 +245,7 @@ def _read_answer(sock: Any) -> _Parser:
         try:
             parser.feed(data)  # an empty read is how llhttp learns the end of a body without length
         except HTTPParseError as error:
+            if not data:
+                raise ConnectionResetError(errno.ECONNRESET, "the connection was closed inside an answer") from error
             raise MalformedError(str(error)) from error
-        if not data and not parser.complete:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection was closed inside an answer")
     return parser

@@ -77,9 +77,10 @@ class _Process:
 
     def finish(self) -> None:
         """End what is being played, if anything is."""
-        if self.run is not None:
-            self.run.finish()
-            if self.run.operations.errors:
+        run = self.run  # the pacer, waking up meanwhile, may forget it
+        if run is not None:
+            run.finish()
+            if run.operations.errors:
                 self.exit_code = Exit.MACHINERY
 
 

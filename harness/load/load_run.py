@@ -34,7 +34,8 @@ class LoadRun:
         self.operations = operations
         self.resolver = resolver
         self.scheduled = 0  # operations that were due so far: started + dropped
-        self.finished = False
+        self.finished = False  # or finishing: nothing more is started
+        self._ending: Any = None
         self._guard = MemoryGuard()
         gevent.spawn(self._every_so_often)
 
@@ -44,10 +45,13 @@ class LoadRun:
         self.operations.drain(drain_until_s - self.clock.now_s())
 
     def finish(self) -> None:
-        """Cut off what is open and close all files; the first call counts."""
-        if self.finished:
-            return
+        """Cut off what is open and close all files. Every caller waits until it is done; it is done once."""
         self.finished = True
+        if self._ending is None:
+            self._ending = gevent.spawn(self._finish)  # its own greenlet: Locust may kill the one that asks
+        self._ending.get()
+
+    def _finish(self) -> None:
         self.operations.cut()
         self._read_gauges()
         self.operations.recorder.close(self.summary())

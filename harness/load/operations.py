@@ -23,6 +23,7 @@ from harness.load.pacer import Arrival, Lateness
 from harness.load.recorder import Recorder
 from harness.record.layouts import Outcome
 
+_CUT_ROUNDS_MAX = 100
 IN_FLIGHT_MAX = 16_000  # 4,000 operations a second, open for 4 s; a greenlet holds some 15 kB
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Operations:
         self._clock = driver.clock
         self._stories = list(stories)
         self._in_flight_max = in_flight_max
-        self._open: dict[int, tuple[Arrival, Any]] = {}  # op -> (arrival, greenlet)
+        self._open: dict[int, Any] = {}  # op -> greenlet
         self._idle = Event()
         self._idle.set()
 
@@ -67,26 +68,21 @@ class Operations:
             return
         self._idle.clear()
         self.started += 1
-        self._open[arrival.op] = (arrival, gevent.spawn_raw(self._operate, arrival))
+        self._open[arrival.op] = gevent.spawn_raw(self._operate, arrival)
 
     def drain(self, patience_s: float) -> bool:
         """Wait until nothing is open, at most `patience_s`; True when nothing is."""
         return bool(self._idle.wait(max(0.0, patience_s)))
 
     def cut(self) -> int:
-        """End what is open, with UNFINISHED rows; how many operations that were. May be called from any greenlet."""
-        here = gevent.getcurrent()
-        cut = 0
-        while self._open:
-            for _, greenlet in list(self._open.values()):
-                if greenlet is not here:
-                    gevent.kill(greenlet, Cut)
-            cut += len(self._open)
-            gevent.sleep(0)  # what runs when they are thrown out of their waits writes their rows
-            for op, (arrival, greenlet) in list(self._open.items()):
-                if greenlet.dead:  # it had not begun to run
-                    self._row(arrival, -1, -1, Outcome.UNFINISHED, 0)
-                    self._close(op)
+        """End what is open, with UNFINISHED rows: how many operations that were. Not to be called by one of them."""
+        cut = len(self._open)
+        for _ in range(_CUT_ROUNDS_MAX):  # one is enough, unless a flow waits again while it cleans up
+            if not self._open:
+                break
+            for greenlet in list(self._open.values()):
+                gevent.kill(greenlet, Cut)
+            gevent.sleep(0)  # thrown out of their waits, they write their rows
         return cut
 
     def _operate(self, arrival: Arrival) -> None:
@@ -97,26 +93,23 @@ class Operations:
         module, context, _ = self._stories[story]
         deadline_s = intended_s + context.deadline_s
         talk = Talk()
-        outcome, finished_ns = Outcome.FAILED, -1
+        outcome, finished_ns = Outcome.UNFINISHED, -1
         try:
             result = self.driver.play(module.operation(context, op, started_s, deadline_s), talk)
             outcome = judge(result, deadline_s)
             finished_ns = round(result.ended_s * 1e9)
         except Cut:
-            outcome = Outcome.UNFINISHED
+            pass
         except Exception:
-            finished_ns = self._clock.now_ns()
+            outcome, finished_ns = Outcome.FAILED, self._clock.now_ns()
             self.errors += 1
             if self.errors == 1:
                 _log.exception("operation %d of story %s broke; this is a fault of ours", op, module.STORY.name)
         finally:
             self._row(arrival, started_ns, finished_ns, outcome, talk.attempts)
-            self._close(op)
-
-    def _close(self, op: int) -> None:
-        del self._open[op]
-        if not self._open:
-            self._idle.set()
+            del self._open[op]
+            if not self._open:
+                self._idle.set()
 
     def _row(self, arrival: Arrival, started_ns: int, finished_ns: int, outcome: Outcome, attempts: int) -> None:
         _, context, app = self._stories[arrival.story]

@@ -38,6 +38,7 @@ class Ramp(NamedTuple):
     """The share let in, and what this step has seen."""
 
     share: float
+    steps: int  # good steps so far; the share is computed from it, because sums of tenths never quite reach 1
     step_ends_s: float
     let_in: int
     results: int
@@ -46,23 +47,24 @@ class Ramp(NamedTuple):
 
 def start(spec: RampSpec, now_s: float) -> Ramp:
     """The first step begins now."""
-    return Ramp(spec.initial, now_s + spec.every_s, 0, 0, 0)
+    return Ramp(spec.initial, 0, now_s + spec.every_s, 0, 0, 0)
 
 
 def admit(
     spec: RampSpec, state: Ramp, now_s: float, in_service: int, queued: int, oldest_wait_s: float, u: float
 ) -> tuple[Ramp, bool]:
     """Whether this job's draw lies within the share; ends the step when its time has come."""
-    part, ends_s = state.share, state.step_ends_s
+    part, steps, ends_s = state.share, state.steps, state.step_ends_s
     let_in, results, bad = state.let_in, state.results, state.bad
     if now_s >= ends_s:
         if let_in == 0 or (results > 0 and bad <= spec.errors * results):
-            part = min(part + spec.step, 1.0)
+            steps += 1
+            part = min(spec.initial + steps * spec.step, 1.0)
         ends_s = now_s + spec.every_s
         let_in, results, bad = 0, 0, 0
     if u < part:
-        return Ramp(part, ends_s, let_in + 1, results, bad), True
-    return Ramp(part, ends_s, let_in, results, bad), False
+        return Ramp(part, steps, ends_s, let_in + 1, results, bad), True
+    return Ramp(part, steps, ends_s, let_in, results, bad), False
 
 
 def on_done(
@@ -72,7 +74,7 @@ def on_done(
     bad = state.bad
     if dropped:
         bad += 1
-    return Ramp(state.share, state.step_ends_s, state.let_in, state.results + 1, bad)
+    return Ramp(state.share, state.steps, state.step_ends_s, state.let_in, state.results + 1, bad)
 
 
 def build(initial: float, step: float, every: float, errors: float) -> RampSpec:

@@ -46,7 +46,9 @@ class RunFolder:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise RunError(f"{path}: cannot make the run folder: {error.strerror}; choose another with --runs DIR") from error
+                raise RunError(
+                    f"{path}: cannot make the run folder: {error.strerror}; choose another with --runs DIR"
+                ) from error
             return cls(path)
         raise RunError(f"{base}: 999 run folders of this name exist; remove some or choose another with --runs DIR")
 
@@ -73,7 +75,7 @@ class RunFolder:
         return loaded
 
     def write_json(self, path: Path, value: object, mode: int = 0o644) -> None:
-        """Replace one of the folder's JSON files in one step. NaN is refused: undefined values are null with a reason."""
+        """Replace one of the folder's JSON files in one step. NaN is refused: undefined is null with a reason."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -3,7 +3,7 @@
 Every run owns one 127.R.0.0/16 (R from 10 to 250), so runs beside each other never share an address. In it:
 
     127.R.0.1          the orchestrator's lock
-    127.R.0.<c>        control port of component number c (2, 3, ...), port 7900; the dns component answers queries on 7953
+    127.R.0.<c>        control port of component number c (2, 3, ...), port 7900; dns answers queries on 7953
     127.R.<c>.<i>      instance i (1, 2, ...) of component c, port 8000
 
 Names are `<component with dashes>.region.test`.
@@ -78,10 +78,13 @@ def read_region(path: Path) -> RegionMap:
     try:
         value = json.loads(path.read_text())
         places = {
-            name: Place(**{**place, "addresses": tuple(place["addresses"])}) for name, place in value["components"].items()
+            name: Place(**{**place, "addresses": tuple(place["addresses"])})
+            for name, place in value["components"].items()
         }
         return RegionMap(value["net"], value["dns_address"], places)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}; is the region running (`blackstart serve`)?") from error
+        raise RecordError(
+            f"{path}: cannot be read: {error.strerror}; is the region running (`blackstart serve`)?"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path}: not a region map ({error})") from error

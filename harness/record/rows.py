@@ -5,7 +5,7 @@ A text log costs microseconds a row and loses types; a columnar file must be fin
 trailer with the count of rows written. A file without its trailer was cut short: every whole record in it still reads,
 a torn last record is dropped, and `complete` is False, so a silent recorder is caught instead of trusted.
 
-    magic "BSROWS01" | uint32 header length | JSON {kind, writer, dtype, zero_monotonic_ns, names} | records | "BSEND" uint64 count
+    magic "BSROWS01" | uint32 length | JSON {kind, writer, dtype, zero_monotonic_ns, names} | records | "BSEND" uint64
 
 Leaves out: compression and indexing. All integers little-endian.
 """
@@ -33,12 +33,17 @@ _FLUSH_BYTES = 1 << 16
 class RowWriter:
     """Appends rows of one kind to one file; `close` writes the trailer with the count.
 
-    `names` gives the header's name lists, as in {"component": ["dns", "kv"]}: ids in rows index them. Columns are passed
-    to `add` in layout order. Rows reach the disk in blocks of 64 KiB, on `flush`, and on `close`.
+    `names` gives the header's name lists, as in {"component": ["dns", "kv"]}: ids in rows index them. Columns are
+    passed to `add` in layout order. Rows reach the disk in blocks of 64 KiB, on `flush`, and on `close`.
     """
 
     def __init__(
-        self, path: Path, kind: str, writer: str, zero_monotonic_ns: int, names: Mapping[str, Sequence[str]] | None = None
+        self,
+        path: Path,
+        kind: str,
+        writer: str,
+        zero_monotonic_ns: int,
+        names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         layout = LAYOUTS[kind]
         header = {
@@ -81,7 +86,9 @@ class RowWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -104,7 +111,10 @@ def read_rows(path: Path) -> RowFile:
         with path.open("rb") as file:
             start = file.read(len(MAGIC) + _LENGTH.size)
             if len(start) < len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
-                raise RecordError(f"{path}: not a row file (it does not start with {MAGIC.decode()}); name a file under rows/ of a run folder")
+                raise RecordError(
+                    f"{path}: not a row file (it does not start with {MAGIC.decode()}); "
+                    "name a file under rows/ of a run folder"
+                )
             (length,) = _LENGTH.unpack(start[len(MAGIC) :])
             encoded = file.read(length)
             header = json.loads(encoded)
@@ -124,12 +134,20 @@ def read_rows(path: Path) -> RowFile:
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path}: the header of this row file is damaged ({error}); the rows behind it cannot be read") from error
+        raise RecordError(
+            f"{path}: the header of this row file is damaged ({error}); the rows behind it cannot be read"
+        ) from error
     count = body // dtype.itemsize
     rows: np.ndarray[Any, Any] = (
         np.memmap(path, dtype=dtype, mode="r", offset=body_at, shape=(count,)) if count else np.empty(0, dtype=dtype)
     )
     return RowFile(
-        path, header["kind"], header["writer"], header["zero_monotonic_ns"], header.get("names", {}), rows, complete,
+        path,
+        header["kind"],
+        header["writer"],
+        header["zero_monotonic_ns"],
+        header.get("names", {}),
+        rows,
+        complete,
         body - count * dtype.itemsize,
     )

@@ -17,11 +17,11 @@ from harness.report.marks import Array, Band, Figure, Mark, time_chart
 
 
 def smooth(values: Array, width: int) -> Array:
-    """Centred moving mean over `width` windows, ignoring undefined points; keeps the length."""
+    """Mean over the last `width` windows, undefined points left out: nothing shows before it happened."""
     finite = np.isfinite(values)
     kernel = np.ones(width)
-    total = np.convolve(np.where(finite, values, 0.0), kernel, mode="same")
-    count = np.convolve(finite.astype(float), kernel, mode="same")
+    total = np.convolve(np.where(finite, values, 0.0), kernel)[: values.size]
+    count = np.convolve(finite.astype(float), kernel)[: values.size]
     with np.errstate(invalid="ignore", divide="ignore"):
         averaged: Array = np.where(count > 0, total / count, np.nan)
     return averaged
@@ -63,14 +63,22 @@ def run_figures(curves: Curves, capacity_per_s: float | None, attempt_timeout_s:
         if not any(np.isfinite(values).any() for values in series.values()):
             return
         spec = time_chart(
-            curves.t_s, series, y_title=y_title, bands=bands(curves), marks=moments(curves), colors=colors, log=log, limit=limit
+            curves.t_s,
+            series,
+            y_title=y_title,
+            bands=bands(curves),
+            marks=moments(curves),
+            colors=colors,
+            log=log,
+            limit=limit,
         )
         drawn[slug] = Figure(slug, title, caption, spec)
 
     add(
         "recovery",
         "Offered, attempts and goodput",
-        "Operations users wanted, attempts their clients sent, and operations that met their deadline, each per second (one-second mean).",
+        "Operations users wanted, attempts their clients sent, and operations that met their deadline, each per second "
+        "(mean of the last second).",
         {
             "offered": smooth(curves.offered, per_window),
             "attempts": smooth(curves.attempts, per_window),
@@ -83,7 +91,7 @@ def run_figures(curves: Curves, capacity_per_s: float | None, attempt_timeout_s:
         "amplification",
         "Amplification",
         "Attempts for each operation due, as the users' clients send them: 1 is no retry at all.",
-        {"attempts per operation": curves.amplification},
+        {"attempts per operation": np.where(curves.t_s < curves.load_end_s, curves.amplification, np.nan)},
         "attempts per operation",
     )
     add(
@@ -104,7 +112,7 @@ def run_figures(curves: Curves, capacity_per_s: float | None, attempt_timeout_s:
     add(
         "queue-delay",
         "Queue delay by component",
-        "How long requests waited before service. Over the caller's timeout, all work done is for callers who have gone.",
+        "How long requests waited before service. Over the caller's timeout, all work is for callers who have gone.",
         {name: 1e3 * values for name, values in curves.queue_delay_s.items() if np.nanmax(values, initial=0.0) > 0},
         "ms",
         limit=None if attempt_timeout_s is None else (1e3 * attempt_timeout_s, "client timeout"),
@@ -118,11 +126,12 @@ def run_figures(curves: Curves, capacity_per_s: float | None, attempt_timeout_s:
         colors=(marks.BLUE, marks.ORANGE, marks.RED),
         log=True,
     )
+    refused = {"by servers": curves.throttled_server, "by clients": curves.throttled_client}
     add(
         "throttled",
         "Throttled attempts",
         "Refused on purpose, by servers (429, 503) and by client-side limiters, counted apart.",
-        {"by servers": smooth(curves.throttled_server, per_window), "by clients": smooth(curves.throttled_client, per_window)},
+        {name: smooth(values, per_window) for name, values in refused.items() if values.any()},
         "per second",
         colors=(marks.RED, marks.PURPLE),
     )
@@ -130,7 +139,11 @@ def run_figures(curves: Curves, capacity_per_s: float | None, attempt_timeout_s:
         "waste",
         "Wasted service time",
         "Share of each component's busy time spent on attempts whose caller had already given up.",
-        {name: 100 * smooth(values, per_window) for name, values in curves.wasted_share.items() if np.isfinite(values).any()},
+        {
+            name: 100 * smooth(values, per_window)
+            for name, values in curves.wasted_share.items()
+            if np.isfinite(values).any()
+        },
         "% of busy time",
     )
     return drawn

@@ -52,7 +52,7 @@ def aligned(sides: Sequence[Side], pick: str, factor: float = 1.0) -> tuple[Arra
     Each run is laid on the grid by its nearest window, so runs whose fixes differ by less than a window stay in step.
     """
     width = sides[0].curves.width_s
-    starts = [int(round((side.curves.t_s[0] - (side.curves.t_fix_s or 0.0)) / width)) for side in sides]
+    starts = [round((side.curves.t_s[0] - (side.curves.t_fix_s or 0.0)) / width) for side in sides]
     ends = [start + side.curves.t_s.size for start, side in zip(starts, sides, strict=True)]
     first, last = min(starts), max(ends)
     grid = np.arange(first, last) * width
@@ -86,9 +86,28 @@ def comparison_figures(sides: Sequence[Side]) -> list[Figure]:
         return Figure(slug, title, caption, spec)
 
     return [
-        figure("goodput", "Goodput", "Operations that met their deadline, per second; one line a run, aligned at the fix.", "goodput", "per second"),
-        figure("attempts", "Attempts", "Attempts that left the users' clients, per second: the storm, if there is one.", "attempts", "per second"),
-        figure("waiting", "Waiting work", "All work accepted but not done, on a logarithmic axis: a stuck run climbs, a draining one falls.", "backlog", "items", log=True),
+        figure(
+            "goodput",
+            "Goodput",
+            "Operations that met their deadline, per second; one line a run, aligned at the fix.",
+            "goodput",
+            "per second",
+        ),
+        figure(
+            "attempts",
+            "Attempts",
+            "Attempts that left the users' clients, per second: the storm, if there is one.",
+            "attempts",
+            "per second",
+        ),
+        figure(
+            "waiting",
+            "Waiting work",
+            "All work accepted but not done, on a logarithmic axis: a stuck run climbs, a draining one falls.",
+            "backlog",
+            "items",
+            log=True,
+        ),
     ]
 
 
@@ -113,7 +132,7 @@ def _cell(measures: Mapping[str, Any], dotted: str) -> str:
 
 
 def write_comparison(folders: Sequence[RunFolder], out: Path, comparison: Mapping[str, Any]) -> Path:
-    """Write `report.html` and `charts/` into `out` for runs that have been analysed and compared; returns the page's path."""
+    """Write `report.html` and `charts/` into `out` for runs that have been analysed and compared; the page's path."""
     sides = read_sides(folders)
     first = sides[0].plan
     rows = [

@@ -22,8 +22,19 @@ INK, BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW = (
     "#333333", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#B8A900",
 )  # fmt: skip
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, INK)
-_PHASE_SHADE = {"warm_up": "#f2f2f2", "baseline": "#ffffff", "outage": "#fbe3d6", "recovery": "#e3f1ea", "drain": "#f2f2f2"}
+_PHASE_SHADE = {
+    "warm_up": "#f2f2f2",
+    "baseline": "#ffffff",
+    "outage": "#fbe3d6",
+    "recovery": "#e3f1ea",
+    "drain": "#f2f2f2",
+}
 _WIDTH, _HEIGHT = 760, 220
+
+
+def _data(values: list[dict[str, Any]]) -> Any:
+    make: Any = alt.Data
+    return make(values=values)
 
 
 class Mark(NamedTuple):
@@ -52,15 +63,19 @@ class Figure(NamedTuple):
 
 
 def records(t_s: Array, series: Mapping[str, Array], most: int = 1200) -> list[dict[str, Any]]:
-    """Series as Vega-Lite records, undefined points left out; long series keep each bucket's extremes, so spikes stay."""
+    """Series as Vega-Lite records. Long series keep each bucket's extremes, so spikes stay; an undefined point after a
+    defined one is kept as null, which breaks the line: a gap is drawn as a gap."""
     rows: list[dict[str, Any]] = []
     for name, values in series.items():
-        keep = np.flatnonzero(np.isfinite(values))
+        finite = np.isfinite(values)
+        keep = np.flatnonzero(finite)
         if keep.size > most:
             buckets = np.array_split(keep, most // 2)
-            picked = {int(b[np.argmin(values[b])]) for b in buckets} | {int(b[np.argmax(values[b])]) for b in buckets}
-            keep = np.array(sorted(picked))
-        rows += [{"t": round(float(t_s[i]), 3), "v": float(f"{values[i]:.5g}"), "series": name} for i in keep]
+            keep = np.unique([[b[np.argmin(values[b])], b[np.argmax(values[b])]] for b in buckets])
+        ends = np.flatnonzero(~finite[1:] & finite[:-1]) + 1
+        for i in np.sort(np.concatenate([keep, ends])):
+            value = float(f"{values[i]:.5g}") if finite[i] else None
+            rows.append({"t": round(float(t_s[i]), 3), "v": value, "series": name})
     return rows
 
 
@@ -80,12 +95,12 @@ def time_chart(
     """A line chart over time: `series` name -> values at `t_s`; `limit` draws a dashed level with a label."""
     data = records(t_s, series)
     if log:
-        data = [row for row in data if row["v"] > 0]
+        data = [row for row in data if row["v"] is None or row["v"] > 0]
     domain = [float(t_s[0]), float(t_s[-1])] if t_s.size else [0.0, 1.0]
     x = alt.X("t:Q", title=x_title, scale=alt.Scale(domain=domain, nice=False))
     layers: list[Any] = []
     if bands:
-        shade = alt.Chart(alt.Data(values=[band._asdict() for band in bands]))
+        shade = alt.Chart(_data([band._asdict() for band in bands]))
         layers.append(
             shade.mark_rect(opacity=0.9).encode(
                 x=alt.X("start_s:Q", title=x_title, scale=alt.Scale(domain=domain, nice=False)),
@@ -103,7 +118,7 @@ def time_chart(
             if (band.end_s - band.start_s) * _WIDTH > 7 * len(band.name) * (domain[1] - domain[0])
         ]
         layers.append(
-            alt.Chart(alt.Data(values=roomy))
+            alt.Chart(_data(roomy))
             .mark_text(align="left", baseline="bottom", dx=2, dy=-3, fontSize=10, color="#666666")
             .encode(x="start_s:Q", y=alt.value(0), text="name:N")
         )
@@ -111,9 +126,11 @@ def time_chart(
     color = alt.Color(
         "series:N",
         scale=alt.Scale(domain=names, range=list(colors[: len(names)])),
-        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3) if len(names) > 1 else None,
+        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
+        if len(names) > 1
+        else None,
     )
-    lines = alt.Chart(alt.Data(values=data)).mark_line(interpolate="step-after", strokeWidth=1.6, clip=True)
+    lines = alt.Chart(_data(data)).mark_line(interpolate="step-after", strokeWidth=1.6, clip=True)
     layers.append(
         lines.encode(
             x=x,
@@ -127,7 +144,7 @@ def time_chart(
         )
     )
     if limit is not None:
-        level = alt.Chart(alt.Data(values=[{"v": limit[0], "label": limit[1]}]))
+        level = alt.Chart(_data([{"v": limit[0], "label": limit[1]}]))
         layers.append(level.mark_rule(strokeDash=[5, 4], color="#777777").encode(y="v:Q"))
         layers.append(
             level.mark_text(align="left", baseline="top", dx=4, dy=3, fontSize=10, color="#666666").encode(
@@ -136,7 +153,7 @@ def time_chart(
         )
     shown = [mark for mark in marks if domain[0] <= mark.at_s <= domain[1]]
     for number, mark in enumerate(shown):
-        moment = alt.Chart(alt.Data(values=[{"t": mark.at_s, "label": mark.label}]))
+        moment = alt.Chart(_data([{"t": mark.at_s, "label": mark.label}]))
         layers.append(moment.mark_rule(color=mark.color, strokeWidth=1.5).encode(x="t:Q"))
         layers.append(
             moment.mark_text(

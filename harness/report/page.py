@@ -41,7 +41,8 @@ def _templates() -> Environment:
 @cache
 def _bundle() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script, safe inside a script element."""
-    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))  # noqa: S704 - our own package's code
+    bundle: Any = vl_convert.javascript_bundle  # its snippet is optional, whatever its stub says
+    return Markup(bundle().replace("</script", "<\\/script"))  # noqa: S704 - our own package's code
 
 
 def save_charts(figures: Sequence[Figure], directory: Path) -> dict[str, Markup]:
@@ -55,18 +56,24 @@ def save_charts(figures: Sequence[Figure], directory: Path) -> dict[str, Markup]
             (directory / f"{figure.slug}.png").write_bytes(vl_convert.svg_to_png(svg, scale=_PNG_SCALE))
             drawn[figure.slug] = Markup(svg)  # noqa: S704 - drawn by us; texts in it are escaped by the drawer
     except OSError as error:
-        raise RunError(f"{directory}: charts cannot be written: {error.strerror}; free some space and run `blackstart report` again") from error
+        raise RunError(
+            f"{directory}: charts cannot be written: {error.strerror}; free some space, then run `blackstart report`"
+        ) from error
     return drawn
 
 
 def render(template: str, figures: Sequence[Figure], charts: Path, out: Path, **context: Any) -> Path:
     """Render `template` with its figures to `out`, and the figures' files into `charts`; returns `out`."""
     specs = json.dumps({figure.slug: figure.spec for figure in figures}, separators=(",", ":")).replace("<", "\\u003c")
-    text = _templates().get_template(template).render(
-        svgs=save_charts(figures, charts),
-        specs_json=Markup(specs),  # noqa: S704 - every "<" was replaced above
-        bundle=_bundle(),
-        **context,
+    text = (
+        _templates()
+        .get_template(template)
+        .render(
+            svgs=save_charts(figures, charts),
+            specs_json=Markup(specs),  # noqa: S704 - every "<" was replaced above
+            bundle=_bundle(),
+            **context,
+        )
     )
     try:
         out.write_text(text)

@@ -31,7 +31,11 @@ _SECTIONS: Sequence[tuple[str, str, tuple[str, ...]]] = (
         "How many attempts each operation cost, and what that did to the services behind.",
         ("amplification", "layers", "waste"),
     ),
-    ("Backlog recovery", "What was waiting, where, and how long requests queued.", ("backlog", "queue-delay", "latency")),
+    (
+        "Backlog recovery",
+        "What was waiting, where, and how long requests queued.",
+        ("backlog", "queue-delay", "latency"),
+    ),
     ("Throttling", "Work refused on purpose.", ("throttled",)),
 )
 
@@ -41,21 +45,23 @@ def sections(figures: Mapping[str, Figure]) -> list[tuple[str, str, list[Figure]
     found = []
     for heading, intro, slugs in _SECTIONS:
         members = [figures[slug] for slug in slugs if slug in figures]
-        found.append((heading, intro if members else "Nothing to show: this run has no data of the kind.", members))
+        found.append((heading, intro if members else "None in this run.", members))
     return found
 
 
 def events(journal: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     """Journal entries worth reading, and how many routine ones were left out.
 
-    Routine entries of the automation are kept where they tell the story: the plan that was applied last before a stale one.
+    Routine is what the automation does all the time, and every single probe.
     """
     told = [entry for entry in journal if entry["kind"] not in _ROUTINE]
     shown = told[:_EVENTS_MOST]
     rows = []
     for entry in shown:
         rest = {key: value for key, value in entry.items() if key not in ("t_s", "who", "kind")}
-        details = ", ".join(f"{key} {show(value) if not isinstance(value, dict) else value}" for key, value in rest.items())
+        details = ", ".join(
+            f"{key} {show(value) if not isinstance(value, dict) else value}" for key, value in rest.items()
+        )
         rows.append({"t_s": entry["t_s"], "who": entry["who"], "kind": entry["kind"], "details": details})
     return rows, len(journal) - len(shown)
 
@@ -72,11 +78,12 @@ def measure_table(measures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def repeat_line(plan: Plan) -> str:
     """The command that runs this plan again."""
     word = "simulate" if plan.engine == "world" else "run"
-    return f"blackstart {word} experiments/{shlex.quote(plan.name)}.yaml --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
+    file = shlex.quote(f"experiments/{plan.name}.yaml")
+    return f"blackstart {word} {file} --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError when unreadable."""
+    """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError."""
     measures = folder.read_json(folder.measures)
     raw_plan = folder.read_json(folder.plan)
     plan = Plan.from_json(raw_plan)

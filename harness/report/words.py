@@ -37,20 +37,28 @@ def verdict_sentence(measures: Measures) -> str:
             ttr = show_s(_at(measures, "time_to_recover_s"))
             lost = _at(measures, "goodput_deficit.recovery_ops")
             debt = f", at the price of {lost:,.0f} more operations" if lost and lost >= 1 else ""
-            return f"Every steady-state line held from {ttr} after the fix (at {fix}) to the end of the load{debt}.{storm}"
+            return (
+                f"Every steady-state line held from {ttr} after the fix (at {fix}) to the end of the load{debt}.{storm}"
+            )
         case "never_failed":
             return "Every steady-state line held throughout: the trigger had no effect that users could see."
         case "metastable":
             return (
-                f"The trigger was gone at {fix} and the load is under the modelled capacity, yet goodput stayed under half of "
-                f"what was due and the waiting work did not fall, to the end of the load.{storm}{wasted}"
+                f"The trigger was gone at {fix} and the load is under the modelled capacity, yet goodput stayed under "
+                f"half of what was due and the waiting work did not fall, to the end of the load.{storm}{wasted}"
             )
         case "draining":
-            return f"Not yet steady when the load ended, but waiting work was falling: a longer recovery phase would show the end.{storm}"
+            return (
+                "Not yet steady when the load ended, but waiting work was falling: a longer recovery phase would show "
+                f"the end.{storm}"
+            )
         case "degraded":
-            return f"Some goodput came back after the fix at {fix}, but it stayed short of steady and the waiting work did not fall.{storm}{wasted}"
+            return (
+                f"Some goodput came back after the fix at {fix}, but it stayed short of steady and the waiting work "
+                f"did not fall.{storm}{wasted}"
+            )
         case "overloaded":
-            return "The offered load is at or over the modelled capacity: recovery could not be expected, whatever the policy."
+            return "The offered load is at or over the modelled capacity: no policy could have brought recovery."
         case _:
             reasons = _at(measures, "validity.reasons") or ["the record does not say why"]
             return "The record cannot support a verdict: " + "; ".join(str(reason) for reason in reasons) + "."

@@ -53,8 +53,8 @@ class Heap:
         """Call `step` at `at_s`, or now if that is past. Raises RunError when too much is pending."""
         if len(self._pending) >= self._pending_max:
             raise RunError(
-                f"simulation: {len(self._pending)} steps are pending at {self.now_s:.3f} s, the most allowed; look for a "
-                "retry storm without end, or shorten the run"
+                f"simulation: {len(self._pending)} steps are pending at {self.now_s:.3f} s, the most allowed; look for "
+                "a retry storm without end, or shorten the run"
             )
         self._births += 1
         ticket = Ticket(max(at_s, self.now_s), self._births, step)

@@ -9,7 +9,8 @@ on every attempt fails too early, and one that never does cannot fail at all.
     reply     -> connection older than the server's limit: closed; else idle again
     give-up   -> connection closed; the server goes on, unless giving up cancels
 
-Delays are constants of the model (`Delays`), stated in the run's manifest. Leaves out: loss, bandwidth, listen queues, and CPU.
+Delays are constants of the model (`Delays`), stated in the run's manifest. Leaves out: loss, bandwidth, listen
+queues, and CPU.
 """
 
 from __future__ import annotations
@@ -114,7 +115,12 @@ class Exchange:
         if self.over:
             return
         sent = not math.isnan(self.born_s)
-        reply = Reply(Result.TIMEOUT if sent else Result.UNSENT, 0, Cause.TIMEOUT if sent else Cause.CONNECT, self._caller.heap.now_s)
+        reply = Reply(
+            Result.TIMEOUT if sent else Result.UNSENT,
+            0,
+            Cause.TIMEOUT if sent else Cause.CONNECT,
+            self._caller.heap.now_s,
+        )
         self.end(reply)
         if self.arrived:
             self.server.gave_up(self)
@@ -150,7 +156,7 @@ class Caller:
         self._asking: dict[str, list[Exchange]] = {}
 
     def send(self, want: Send, done: Callable[[Reply], None], late: Late = None) -> Exchange:
-        """Send one attempt; `done` gets its Reply exactly once, later. `late` gets a good reply that comes after give-up."""
+        """Send one attempt; `done` gets its Reply once, later. `late` gets a good reply that comes after give-up."""
         _, name, server = self._targets[want.target]
         exchange = Exchange(self, want, server, done, late)
         self.open[want.attempt_id] = exchange

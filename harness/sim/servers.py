@@ -36,7 +36,9 @@ def _ns(at_s: float) -> int:
 class StoreServer:
     """The component `kv`: one station, one set of tables."""
 
-    def __init__(self, heap: Heap, station: Station, seed: int, max_age_s: float, silent: bool, rows: RowWriter) -> None:
+    def __init__(
+        self, heap: Heap, station: Station, seed: int, max_age_s: float, silent: bool, rows: RowWriter
+    ) -> None:
         self.max_age_s = max_age_s
         self.station = station
         self.table = TableStore()
@@ -56,7 +58,10 @@ class StoreServer:
             ),
             "errors": (self._break, self._mend),
         }
-        self.actions: dict[str, Callable[[Params], object]] = {"drop_queue": self._drop_queue, "add_capacity": self._add}
+        self.actions: dict[str, Callable[[Params], object]] = {
+            "drop_queue": self._drop_queue,
+            "add_capacity": self._add,
+        }
 
     def arrive(self, exchange: Exchange) -> None:
         """Offer the request to the station."""
@@ -117,7 +122,9 @@ class StoreServer:
         elif not self._silent:
             exchange.fail(Cause.DROPPED)
 
-    def _row(self, attempt: int, arrived_s: float, began_s: float, ended_s: float, service_s: float, exchange: Exchange) -> None:
+    def _row(
+        self, attempt: int, arrived_s: float, began_s: float, ended_s: float, service_s: float, exchange: Exchange
+    ) -> None:
         self._rows.add(attempt, 0, _ns(arrived_s), _ns(began_s), _ns(ended_s), _ns(service_s), int(exchange.over))
 
     def _slow(self, params: Params) -> None:
@@ -158,7 +165,15 @@ class AppServer:
     """A dependent app: its brain, and the caller through which it reaches others."""
 
     def __init__(
-        self, heap: Heap, brain: App, caller: Caller, max_age_s: float, silent: bool, cancels: bool, late: bool, rows: RowWriter
+        self,
+        heap: Heap,
+        brain: App,
+        caller: Caller,
+        max_age_s: float,
+        silent: bool,
+        cancels: bool,
+        late: bool,
+        rows: RowWriter,
     ) -> None:
         self.max_age_s = max_age_s
         self.brain = brain

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from harness import build
@@ -26,6 +27,7 @@ from harness.models.dns_cache import Answer, DnsCache
 from harness.models.nameserver import NameServer
 from harness.models.station import Station
 from harness.plan import Plan
+from harness.policies.resolver import FOUND
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
 from harness.record.layouts import Outcome
@@ -75,9 +77,9 @@ class World:
         """Play the run to the end of its drain and close every file."""
         plan, heap = self.plan, self.heap
         for phase in plan.phases:
-            heap.at(phase.start_s, lambda name=phase.name: self._tell("orchestrator", "phase", name=name))
+            heap.at(phase.start_s, partial(self._tell, "orchestrator", "phase", name=phase.name))
         for due in edges(plan):
-            heap.at(due.at_s, lambda due=due: self._perform(due))
+            heap.at(due.at_s, partial(self._perform, due))
         if self.nameserver is not None:
             self._advance_names()
         heap.at(0.0, self._read_gauges)
@@ -130,7 +132,7 @@ class World:
         """What a query for an A record finds, in the cache's terms."""
         if self.nameserver is None:
             place = next(place for place in self.region.places.values() if place.name == name)
-            return Answer(dns_cache.resolver.FOUND, place.addresses, math.inf)
+            return Answer(FOUND, place.addresses, math.inf)
         self.nameserver.advance(self.heap.now_s)
         said = self.nameserver.ask(name, "A")
         spec = self.nameserver.zone
@@ -174,8 +176,8 @@ class World:
 
         def ended(result: CallResult) -> None:
             self._open.pop(op, None)
-            row(Outcome.of(result.ok, result.limited or result.reply.result is Result.REFUSED, result.ended_s, deadline_s),
-                result.ended_s)  # fmt: skip
+            refused = result.limited or result.reply.result is Result.REFUSED
+            row(Outcome.of(result.ok, refused, result.ended_s, deadline_s), result.ended_s)
 
         late = self.plan.experiment.conventions.late_replies
         talk = Conversation(module.operation(context, op, intended_s, deadline_s), self.caller, ended, None, late)
@@ -187,8 +189,7 @@ class World:
 
     def _perform(self, due: Due) -> None:
         now_s = self.heap.now_s
-        kind = {"inject": "inject", "heal": "heal", "action": "action"}[due.deed]
-        self._tell("orchestrator", kind, id=due.id, what=due.what, component=due.component, name=due.name, **{"with": due.params})
+        self._tell("orchestrator", due.deed, id=due.id, what=due.what, component=due.component, name=due.name)
         if due.component == "dns":
             self._perform_on_names(due, now_s)
         else:
@@ -214,8 +215,10 @@ class World:
                 names.empty(due.params)
             case "heal", "empty_record":
                 names.fill()
-            case _, "restore":
+            case "action", "restore":
                 names.restore(due.params, now_s)
+            case _:
+                raise AssertionError(f"{due.what}: the plan was checked, and dns has no such thing")
 
     # The record
 
@@ -229,6 +232,24 @@ class World:
         load = (len(self._open), waiting, 0, self.started, 0, 0, self.caller.attempts_total)
         found["load"] = dict(zip(_LOAD_GAUGES, map(float, load), strict=True)) | self.caller.cache.gauges()
         return found
+
+    def summary(self) -> dict[str, Any]:
+        """What a load process writes at its end: `load-0.json`. A world is never late."""
+        return {
+            "worker": "load-0",
+            "scheduled": self.operations_planned,
+            "started": self.started,
+            "dropped": 0,
+            "late": 0,
+            "lag_p50_s": 0.0,
+            "lag_p99_s": 0.0,
+            "lag_max_s": 0.0,
+            "unfinished": self.outcomes[Outcome.UNFINISHED],
+            "outcomes": {outcome.name.lower(): self.outcomes[outcome] for outcome in Outcome},
+            "attempts": self.caller.attempts_total,
+            "resolver": self.caller.cache.gauges(),
+            "errors": 0,
+        }
 
     def _read_gauges(self) -> None:
         self._gauges.write(self.heap.now_s, self.readings())
@@ -280,6 +301,3 @@ class _GaugeRows:
         """Write the closing count."""
         if self._writer is not None:
             self._writer.close()
-
-
-

@@ -22,7 +22,8 @@ from harness.errors import SpecError
 BYTES_MAX: Final = 1_000_000
 DEPTH_MAX: Final = 16
 VALUES_MAX: Final = 20_000
-_TAGS: Final = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
+_YAML: Final = "tag:yaml.org,2002:"
+_TAGS: Final = {f"{_YAML}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 
 Where = tuple[str | int, ...]
 
@@ -137,6 +138,8 @@ class _Builder:
         if depth > DEPTH_MAX:
             raise self._error(node, f"nested more than {DEPTH_MAX} deep; an alias may not contain itself")
         self._document.values[path] = _place(node.start_mark)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _TAGS:
+            raise self._error(node, f"{node.tag.removeprefix(_YAML)!r} is a tag, and no key takes one; remove it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -146,7 +149,7 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: Where, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == f"{_YAML}merge":
                 raise self._error(key_node, "merge keys (<<) are not accepted; write the values out or use variants")
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
@@ -163,7 +166,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> Hashable:
         if node.tag not in _TAGS:
-            short = node.tag.removeprefix("tag:yaml.org,2002:")
+            short = node.tag.removeprefix(_YAML)
             raise self._error(
                 node,
                 f"{_written(node)} is read as {short!r}, which no key takes; quote it, or write a plain text or number",

@@ -54,6 +54,7 @@ def read_policy(side: str, slot: str, value: object) -> Policy | None:
         return None
     if isinstance(value, Policy):
         return value
+    named = isinstance(value, Mapping) and "kind" in value
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, Mapping):
@@ -69,7 +70,7 @@ def read_policy(side: str, slot: str, value: object) -> Policy | None:
     try:
         entry = catalogue.find(side, slot, kind)
     except catalogue.UnknownPolicy as error:
-        raise _complaint(str(error), *(("kind",) if "kind" in value else ())) from error
+        raise _complaint(str(error), *(("kind",) if named else ())) from error
     params = {str(name): _parameter(entry, str(name), found) for name, found in value.items() if name != "kind"}
     try:
         resolve(entry, params)

@@ -49,7 +49,7 @@ class Model(BaseModel):
     """Base of every part of an experiment: immutable, unknown keys refused, written back under the file's names."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+        extra="forbid", frozen=True, strict=True, validate_by_alias=True, serialize_by_alias=True
     )
 
 

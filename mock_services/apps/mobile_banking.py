@@ -18,19 +18,15 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from harness import seeds
+from harness.build import banking_spec, resolver_spec
 from harness.errors import SpecError
 from harness.flows.wants import Flow
 from harness.models.apps.base import AppRequest, Response
 from harness.models.apps.mobile_banking import BankingSpec
 from harness.models.apps.mobile_banking import MobileBanking as Brain
-from harness.models.outbox import OutboxSpec
-from harness.policies import catalogue
-from harness.policies.entry import make
-from harness.policies.pacing import PaceSpec
 from harness.policies.resolver import ResolverSpec
 from harness.record.region import DNS_PORT
 from harness.spec.experiment import Conventions
-from harness.spec.policy import Policy
 from harness.spec.region import MobileBanking as BankingKnobs
 from mock_services.contract import Component, ServiceContext
 from mock_services.driver import Driver
@@ -56,34 +52,6 @@ async def build(context: ServiceContext) -> Component:
         raise SpecError(f"region.{NAME}: {error}") from error
     socks = [context.bind_tcp(address, context.place.port) for address in context.place.addresses]
     return BankingService(context, spec, resolver, conventions, socks, knobs.connection.max_age_s)
-
-
-def banking_spec(knobs: BankingKnobs, users: int) -> BankingSpec:
-    """The brain's spec from the experiment's knobs. Raises ValueError for what cannot work together."""
-    box = knobs.outbox
-    pace = None if box.pace_per_s is None else PaceSpec(1.0 / box.pace_per_s, 1)
-    admission = None
-    if knobs.admission is not None:
-        kind, params = knobs.admission.filled()
-        admission = make(catalogue.find("server", "admission", kind), params)
-    return BankingSpec(
-        users=users,
-        session_ttl_s=knobs.sessions.ttl_s,
-        prewarmed=knobs.sessions.prewarmed,
-        outbox=OutboxSpec(box.senders, pace, box.retry_wait_s, box.capacity),
-        idempotency_keys=knobs.idempotency_keys,
-        client=knobs.client.policy(),
-        admission=admission,
-    )
-
-
-def resolver_spec(policy: Policy | None) -> ResolverSpec:
-    """The resolver policy as the DNS cache takes it; none asks anew for every connection."""
-    if policy is None:
-        return ResolverSpec(positive_s=0.0, negative_s=0.0)
-    kind, params = policy.filled()
-    spec: ResolverSpec = make(catalogue.find("client", "resolver", kind), params)
-    return spec
 
 
 class _Open(NamedTuple):

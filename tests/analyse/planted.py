@@ -60,6 +60,8 @@ class Truth(NamedTuple):
     waiting: tuple[tuple[float, float], ...] = ()  # (time, items) joined by straight lines
     dropped: int = 0  # operations the generator never started, the last ones of the baseline
     lag_s: float = 0.0  # every start is this late
+    loop_lag_s: float = 0.002
+    cpu_share: float = 0.3
     queueing: bool = False  # good operations wait as in a first-come-first-served line of `slots` servers
     fault: str = "kv.latency"
     fixed: bool = True
@@ -105,7 +107,15 @@ def plant(root: Path, truth: Truth) -> RunFolder:
         RowWriter(folder.rows / "kv-served.rows", "served", "kv", ZERO_NS, {"component": ["kv"]}) as served,
     ):  # fmt: skip
         lag_ns = round(truth.lag_s * 1e9)
-        rows = zip(schedule.op.tolist(), due_ns.tolist(), bad.tolist(), wait_s.tolist(), service_s.tolist(), copies.tolist(), strict=True)
+        rows = zip(
+            schedule.op.tolist(),
+            due_ns.tolist(),
+            bad.tolist(),
+            wait_s.tolist(),
+            service_s.tolist(),
+            copies.tolist(),
+            strict=True,
+        )
         for i, (op, due, is_bad, wait, service, tries) in enumerate(rows):
             deadline = due + 1_500_000_000
             if i in dropped:
@@ -177,9 +187,9 @@ def _journal(folder: RunFolder, truth: Truth) -> None:
 def _gauges(folder: RunFolder, truth: Truth, plan: Plan) -> None:
     points = truth.waiting or ((0.0, 0.0), (plan.end_s, 0.0))
     at, items = np.array([p[0] for p in points]), np.array([p[1] for p in points])
-    names = {"component": ["kv"], "gauge": ["waiting_queue", "loop_lag_s", "cpu_s"]}
+    names = {"component": ["kv"], "gauge": ["waiting_queue", "loop_lag_s", "cpu_share"]}
     with RowWriter(folder.gauges, "gauge", "orchestrator", ZERO_NS, names) as gauges:
         for t_s in np.arange(0.1, plan.end_s, 0.25).tolist():
             gauges.add(round(t_s * 1e9), 0, 0, float(np.interp(t_s, at, items)))
-            gauges.add(round(t_s * 1e9), 0, 1, 0.002)
-            gauges.add(round(t_s * 1e9), 0, 2, 0.3 * t_s)
+            gauges.add(round(t_s * 1e9), 0, 1, truth.loop_lag_s)
+            gauges.add(round(t_s * 1e9), 0, 2, truth.cpu_share)

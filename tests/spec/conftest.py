@@ -53,6 +53,19 @@ def spoilt() -> Callable[..., str]:
 
 
 @pytest.fixture
+def place() -> Callable[[str, str, str], str]:
+    """`place(old, new, culprit)`: line:column of `culprit` in the experiment with `old` replaced once by `new`."""
+
+    def found(old: str, new: str, culprit: str) -> str:
+        text = TEXT.replace(old, new, 1)
+        at = text.index(culprit, text.rfind("\n", 0, text.index(new)) + 1)
+        line = text.count("\n", 0, at) + 1
+        return f"{line}:{at - (text.rfind(chr(10), 0, at) + 1) + 1}"
+
+    return found
+
+
+@pytest.fixture
 def changed() -> Callable[..., ExperimentFile]:
     """`changed(old, new)`: the experiment with `old` replaced once by `new`, which must be correct."""
 

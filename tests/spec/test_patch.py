@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from harness.spec.patch import filled, merge, normal, patched
 
-SCALARS = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))
-TREES = st.recursive(
-    st.dictionaries(st.sampled_from("abc"), SCALARS, max_size=3),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), st.one_of(SCALARS, inner), max_size=3),
-    max_leaves=8,
-)
+KEYS = st.sampled_from(["a", "b", "c"])
+SCALARS = st.sampled_from([0, 1, "x", "", [1], [1, 2], True])
+LEAVES = st.dictionaries(KEYS, SCALARS, max_size=3)
+BRANCHES = st.dictionaries(KEYS, st.one_of(SCALARS, LEAVES), max_size=3)
+TREES = st.dictionaries(KEYS, st.one_of(SCALARS, BRANCHES), max_size=3)
 
 
 def test_mappings_merge_and_lists_are_replaced() -> None:

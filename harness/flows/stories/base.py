@@ -56,6 +56,8 @@ class StoryContext(NamedTuple):
 
     def kind(self, op: int) -> str:
         """What operation `op` is, by the mix."""
+        if len(self.mix) == 1:
+            return self.mix[0][1]
         u = self.draw(1, op)
         return next(name for share, name in self.mix if u < share)
 

@@ -25,7 +25,8 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from harness import seeds
-from harness.flows.call import CallResult, Client, call, worth_repeating
+from harness.flows.call import CallResult, call
+from harness.flows.client import Client, worth_repeating
 from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
 from harness.models.apps.base import AppRequest, Door, Response
 from harness.models.outbox import Item, Outbox, OutboxSpec

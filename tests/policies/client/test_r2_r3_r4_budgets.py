@@ -66,7 +66,7 @@ def poisson(rate_per_s: float, end_s: float, rng: random.Random) -> list[float]:
 
 def a_client(policy: str, p: float, times: list[float], rng: random.Random) -> Tally:
     """One open-loop client asking the budget's steps directly; attempts interleave on a heap."""
-    attempts_max, chosen = POLICIES[policy] if policy in POLICIES else (4, ("retry_circuit", {}))
+    attempts_max, chosen = POLICIES.get(policy, (4, ("retry_circuit", {})))
     spec: Any = None
     steps: Any = None
     state: Any = None
@@ -149,13 +149,16 @@ def test_r2_a_hard_outage_costs_exactly_the_quota(policy: str, retries: int) -> 
     assert tally.attempts - tally.calls == retries
 
 
-@pytest.mark.parametrize(("kind", "timed_out", "throttled", "retries"), [
-    ("botocore_143", False, False, 100),
-    ("botocore_143", True, False, 50),
-    ("botocore", False, False, 35),
-    ("botocore", True, False, 35),
-    ("botocore", False, True, 100),
-])
+@pytest.mark.parametrize(
+    ("kind", "timed_out", "throttled", "retries"),
+    [
+        ("botocore_143", False, False, 100),
+        ("botocore_143", True, False, 50),
+        ("botocore", False, False, 35),
+        ("botocore", True, False, 35),
+        ("botocore", False, True, 100),
+    ],
+)
 def test_r2_the_price_depends_on_the_sort_of_failure(kind: str, timed_out: bool, throttled: bool, retries: int) -> None:
     spec = make(catalogue.find("client", "retry_budget", kind), {})
     steps = steps_of(spec)
@@ -170,18 +173,28 @@ def test_r2_the_price_depends_on_the_sort_of_failure(kind: str, timed_out: bool,
 def through_the_flow(policy: str, p: float, calls: int, backoff_s: float | None = None) -> Tally:
     """The same question asked of the whole call flow: one client, calls 0.1 s apart, answered by a function."""
     attempts_max, budget = POLICIES[policy]
-    spec = compose({
-        "attempts": attempts_max,
-        "retry_budget": budget,
-        "backoff": None if backoff_s is None else ("exponential", {"base": backoff_s, "cap": 60.0}),
-    })
+    spec = compose(
+        {
+            "attempts": attempts_max,
+            "retry_budget": budget,
+            "backoff": None if backoff_s is None else ("exponential", {"base": backoff_s, "cap": 60.0}),
+        }
+    )
     client = Client(spec, 7, "test", 0.0)
     fails = random.Random(f"flow/{p}")
     luck: dict[tuple[int, int], bool] = {}
     good = 0
     for op in range(1, calls + 1):
         flow = call(
-            client, "kv", Request("get", {}), op=op, layer=0, parent_id=0, call_no=0, now_s=op * 0.1, deadline_s=math.inf
+            client,
+            "kv",
+            Request("get", {}),
+            op=op,
+            layer=0,
+            parent_id=0,
+            call_no=0,
+            now_s=op * 0.1,
+            deadline_s=math.inf,
         )
         good += drive(flow, op * 0.1, lambda send: luck.setdefault((send.op, send.n), fails.random() >= p))
     return Tally(calls, good, client.counters.attempts)

@@ -1,0 +1,138 @@
+"""Several runs against each other: how sure the chance of recovery is, and which variant is better, if anyone can say.
+
+    compare(folders)   everything comparison.json holds
+
+    sides       the runs, read and found comparable
+    chance      Wilson intervals
+    paired      exact tests for few pairs, and Holm's correction
+    judgement   better, same, worse or unsure for each pair of variants
+    sentences   the same in words
+
+The unit is the run: curves of different runs are never averaged, and one run each proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
+from typing import Any
+
+from harness.analyse.expect import Answer, look_up
+from harness.compare import sentences
+from harness.compare.chance import Chance, wilson
+from harness.compare.judgement import Pair, judge
+from harness.compare.sides import Side, read
+from harness.record.folder import RunFolder
+
+SCHEMA_VERSION = 1
+SIDE_BY_SIDE = (
+    "verdict",
+    "recovered",
+    "time_to_recover_s",
+    "censored",
+    "horizon_s",
+    "oscillations",
+    "time_to_first_success_s",
+    "goodput_deficit.outage_ops",
+    "goodput_deficit.recovery_ops",
+    "amplification.overall",
+    "amplification.peak",
+    "amplification.end_to_end",
+    "attempts_peak_per_s",
+    "throttled.server",
+    "throttled.client",
+    "wasted_work_ratio",
+    "backlog.peak",
+    "backlog.at_fix",
+    "backlog.drain_s",
+    "backlog.drain_efficiency",
+    "baseline.goodput_per_s",
+    "baseline.p99_s",
+)
+
+
+def compare(folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """The comparison of two or more runs, JSON-able. Raises SpecError when they cannot be compared.
+
+    Keys: schema_version, experiment, engine, runs, chances, pairs, expect, sentences, trust, repeat.
+    """
+    sides = read(folders)
+    variants = list(dict.fromkeys(side.variant for side in sides))
+    pairs = judge(sides, list(combinations(variants, 2)))
+    chances = [_chance(sides, variant) for variant in variants]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "experiment": sides[0].plan["experiment"],
+        "engine": sides[0].plan.get("engine"),
+        "runs": [_run(side) for side in sides],
+        "chances": [chance.to_json() for chance in chances],
+        "pairs": [_pair(pair) for pair in pairs],
+        "expect": _expected(sides),
+        "sentences": sentences.of_pairs(pairs, sides) or [sentences.of_one_variant(sides)],
+        "trust": sentences.trust(sides, pairs),
+        "repeat": sentences.repeat(sides),
+    }
+
+
+def _chance(sides: Sequence[Side], variant: str) -> Chance:
+    valid = [side for side in sides if side.variant == variant and side.recovered is not None]
+    recovered = sum(bool(side.recovered) for side in valid)
+    return Chance(variant, recovered, len(valid), *wilson(recovered, len(valid)))
+
+
+def _run(side: Side) -> dict[str, Any]:
+    """One run with its measures side by side."""
+    return {
+        "label": side.label,
+        "folder": str(side.folder.path),
+        "variant": side.variant,
+        "seed": side.seed,
+        "valid": side.valid,
+        "measures": {key: look_up(side.measures, key)[1] for key in SIDE_BY_SIDE},
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    """One pair of variants: what was judged, and plain differences of everything else."""
+    differences = {}
+    for key in SIDE_BY_SIDE:
+        values = [(_number(a.measures, key), _number(b.measures, key)) for a, b in pair.runs]
+        both = [a - b for a, b in values if a is not None and b is not None]
+        if both:
+            differences[key] = median(both)
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "seeds": [a.seed for a, _ in pair.runs],
+        "judged": [one._asdict() for one in pair.judged],
+        "median_differences": differences,
+    }
+
+
+def _number(measures: dict[str, Any], key: str) -> float | None:
+    found = look_up(measures, key)[1]
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _expected(sides: Sequence[Side]) -> list[dict[str, Any]]:
+    """The experiment's comparative `expect` lines, answered. Each is a question of its own: one measure, one pair."""
+    answers = []
+    present = {side.variant for side in sides}
+    for line in sides[0].plan.get("spec", {}).get("expect") or ():
+        if not line.get("compare"):
+            continue
+        a, b = map(str, line["compare"])
+        if not {a, b} <= present:
+            why = "not both variants are among the runs"
+            answers.append(
+                Answer(str(line["measure"]), str(line["is"]), None, "unsure", why)._asdict() | {"compare": [a, b]}
+            )
+            continue
+        key, _ = look_up(sides[0].measures, str(line["measure"]))
+        judged = judge(sides, [(a, b)], [key])[0].judged[0]
+        verdict = "unsure" if judged.verdict == "unsure" else "pass" if judged.verdict == line["is"] else "fail"
+        answers.append(
+            Answer(key, str(line["is"]), judged.verdict, verdict, judged.why)._asdict() | {"compare": [a, b]}
+        )
+    return answers

@@ -1,0 +1,99 @@
+"""A comparison in words, so that nobody has to read a table to learn that nothing was shown.
+
+Each pair of variants gets one sentence: what was seen, and then what follows from it, which under six pairs is that
+nothing does. What was seen is always said first and never dressed up as a finding.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from harness.compare.judgement import Judged, Pair
+from harness.compare.paired import PAIRS_LEAST
+from harness.compare.sides import Side
+from harness.units import show_s
+
+_NAMES = {
+    "recovered": "the chance of recovery",
+    "time_to_recover_s": "time to recover",
+    "amplification.overall": "attempts per operation",
+}
+
+
+def of_pairs(pairs: Sequence[Pair], sides: Sequence[Side]) -> list[str]:
+    """One sentence or two for each pair of variants."""
+    return [f"{_seen(pair, sides)} {_follows(pair)}" for pair in pairs]
+
+
+def of_one_variant(sides: Sequence[Side]) -> str:
+    """What to say when all runs are of one variant."""
+    return f"All runs are of one variant: {_record(sides[0].variant, sides)}. There is nothing to compare it with."
+
+
+def trust(sides: Sequence[Side], pairs: Sequence[Pair]) -> str:
+    """How far the comparison carries, in plain words."""
+    invalid = [side.label for side in sides if not side.valid]
+    left_out = f" Left out as invalid: {', '.join(invalid)}." if invalid else ""
+    fewest = min((len(pair.runs) for pair in pairs), default=0)
+    if not pairs:
+        return f"One variant alone says how often it recovers, and nothing about others.{left_out}"
+    if fewest < PAIRS_LEAST:
+        have = f"{fewest} pair{'' if fewest == 1 else 's'} of runs with equal seeds"
+        return f"With {have}, differences are shown but not judged; {PAIRS_LEAST} are the least that can be.{left_out}"
+    return (
+        f"Variants are paired by seed ({fewest} pairs at least), tested exactly, and p-values are raised for the number of "
+        f"answers asked for (Holm).{left_out}"
+    )
+
+
+def repeat(sides: Sequence[Side]) -> str:
+    """The command that makes such runs again and compares them."""
+    words = ["blackstart", "compare", f"experiments/{sides[0].plan['experiment']}.yaml"]
+    variants = list(dict.fromkeys(side.variant for side in sides))
+    for variant in variants:
+        words += ["--variant", variant]
+    seeds = sorted({side.seed for side in sides})
+    words += ["--seed", str(seeds[0]), "--repeat", str(seeds[-1] - seeds[0] + 1)]
+    return shlex.join(words)
+
+
+def _seen(pair: Pair, sides: Sequence[Side]) -> str:
+    """What happened, without judging."""
+    return f"{_record(pair.a, sides)}; {_record(pair.b, sides)}."
+
+
+def _record(variant: str, sides: Sequence[Side]) -> str:
+    """How the runs of one variant ended."""
+    mine = [side for side in sides if side.variant == variant]
+    valid = [side for side in mine if side.valid]
+    if len(mine) == 1:
+        side = mine[0]
+        word = str(side.measures["verdict"]).replace("_", " ")
+        time_s = side.measures.get("time_to_recover_s")
+        after = f", steady {show_s(time_s)} after the fix" if word == "recovered" and time_s is not None else ""
+        return f"{variant}: {word}{after}"
+    recovered = [side for side in valid if side.recovered]
+    times_s = sorted(
+        float(s.measures["time_to_recover_s"]) for s in recovered if s.measures["time_to_recover_s"] is not None
+    )
+    after = f" after {show_s(times_s[0])} to {show_s(times_s[-1])}" if times_s else ""
+    return f"{variant}: recovered in {len(recovered)} of {len(valid)} valid runs{after}"
+
+
+def _follows(pair: Pair) -> str:
+    """What may be concluded."""
+    settled = [one for one in pair.judged if one.verdict != "unsure"]
+    if settled:
+        return f"{pair.a} against {pair.b}: {'; '.join(map(_finding, settled))}."
+    fewest = len(pair.runs)
+    if fewest == 0:
+        return "They share no seed with valid runs on both sides, so nothing can be concluded."
+    if fewest < PAIRS_LEAST:
+        have = "one pair of runs shows" if fewest == 1 else f"{fewest} pairs of runs show"
+        return f"That is what {have}; it is unsure whether it holds, since at least {PAIRS_LEAST} pairs are needed."
+    return f"Over {fewest} pairs this settles nothing: unsure."
+
+
+def _finding(one: Judged) -> str:
+    return f"{one.verdict} in {_NAMES.get(one.measure, one.measure)} ({one.why})"

@@ -1,0 +1,59 @@
+"""The event heap."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import RunError
+from harness.sim.heap import Heap
+
+
+@given(st.lists(st.floats(0.0, 100.0), max_size=50))
+def test_steps_happen_in_order_of_time_and_equal_times_in_order_of_birth(times_s):
+    heap = Heap()
+    happened = []
+    for birth, at_s in enumerate(times_s):
+        heap.at(at_s, lambda at_s=at_s, birth=birth: happened.append((heap.now_s, at_s, birth)))
+    heap.run(100.0)
+    assert [(at_s, birth) for _, at_s, birth in happened] == sorted((t, b) for b, t in enumerate(times_s))
+    assert all(now_s == at_s for now_s, at_s, _ in happened)
+
+
+def test_a_step_in_the_past_happens_now_and_time_never_runs_back():
+    heap = Heap()
+    seen = []
+    heap.at(2.0, lambda: heap.at(1.0, lambda: seen.append(heap.now_s)))
+    heap.run(3.0)
+    assert seen == [2.0]
+    assert heap.now_s == 3.0
+
+
+def test_a_cancelled_step_does_not_happen():
+    heap = Heap()
+    seen = []
+    heap.at(1.0, lambda: seen.append("cancelled")).cancel()
+    heap.at(1.0, lambda: seen.append("kept"))
+    heap.run(1.0)
+    assert seen == ["kept"]
+
+
+def test_a_step_at_the_end_of_the_run_still_happens():
+    heap = Heap()
+    seen = []
+    heap.at(1.0, lambda: seen.append(heap.now_s))
+    heap.run(1.0)
+    assert seen == [1.0]
+
+
+def test_a_storm_without_end_is_an_error_that_names_the_moment():
+    heap = Heap(pending_max=100)
+
+    def breed() -> None:
+        heap.after(0.5, breed)
+        heap.after(0.5, breed)
+
+    heap.at(0.0, breed)
+    with pytest.raises(RunError, match=r"100 steps are pending at 3\.\d+ s"):
+        heap.run(60.0)
