@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from one_run import bare_region, environ, fix_zero, locust_argv, make_run, median, read_region, show
+from support.one_run import bare_region, environ, fix_zero, locust_argv, make_run, median, read_region, show
 
 
 def bare(directory: str) -> None:

@@ -26,7 +26,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
-        self.timers: list[Any] = []  # asyncio's heap of timers, once the loop exists
+        self.loop: Any = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -35,7 +35,8 @@ class _JumpingSelector(selectors.DefaultSelector):
         if timeout is None:  # no timer at all: only the outside can wake us
             return super().select(None)
         # Land on the timer itself: now + (when - now) can be a rounding beside it, and then times are not exact.
-        self.now_s = min(self.timers[0].when(), self.now_s + timeout + 1e-9) if self.timers else self.now_s + timeout
+        timers = self.loop._scheduled  # asyncio's heap; it makes a new list of it now and then
+        self.now_s = min(timers[0].when(), self.now_s + timeout + 1e-9) if timers else self.now_s + timeout
         return ready
 
 
@@ -45,7 +46,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
-        self._jumping.timers = self._scheduled  # type: ignore[attr-defined]  # asyncio's own, private and old
+        self._jumping.loop = self
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import seeds
@@ -93,6 +93,7 @@ def test_changing_one_story_leaves_the_arrivals_of_the_others(file: ExperimentFi
     assert np.array_equal(naive.intended_s[naive.story == 1], busy.intended_s[busy.story == 1])
 
 
+@settings(deadline=None)
 @given(RATES, st.floats(min_value=0.0, max_value=20.0))
 def test_even_arrivals_are_multiples_of_the_period_up_to_the_end(rate: float, end_s: float) -> None:
     due_s = arrivals_s(Arrivals.model_validate({"rate": f"{rate!r}/s", "process": "even"}), 1, "x", end_s)
@@ -101,6 +102,7 @@ def test_even_arrivals_are_multiples_of_the_period_up_to_the_end(rate: float, en
     assert due_s.size == 0 or due_s[-1] < end_s
 
 
+@settings(deadline=None)
 @given(RATES, st.integers(min_value=0, max_value=2**63 - 1))
 def test_poisson_gaps_are_the_exponential_draws_of_the_storys_own_stream(rate: float, seed: int) -> None:
     """An obvious twin: one gap at a time from the same generator, summed in order."""

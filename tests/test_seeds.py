@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -31,6 +31,7 @@ def test_the_finaliser_is_splitmix64s() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(WORD)
 def test_a_unit_draw_is_never_zero_and_never_one(bits: int) -> None:
     assert 0.0 < seeds.unit(bits) < 1.0
@@ -43,6 +44,7 @@ def test_the_ends_of_the_unit_interval_are_never_reached() -> None:
     assert seeds.exponential(seeds.unit(seeds.MASK), 1.0) > 0.0
 
 
+@settings(deadline=None)
 @given(WORD, st.lists(WORD, max_size=4))
 def test_a_mix_is_64_bits_and_depends_on_its_keys_only(seed: int, keys: list[int]) -> None:
     assert 0 <= seeds.mix(seed, *keys) <= seeds.MASK
@@ -50,6 +52,7 @@ def test_a_mix_is_64_bits_and_depends_on_its_keys_only(seed: int, keys: list[int
     assert seeds.mix(seed, *keys, 0) != seeds.mix(seed, *keys)
 
 
+@settings(deadline=None)
 @given(WORD, WORD, WORD)
 def test_the_order_of_keys_matters(seed: int, a: int, b: int) -> None:
     assert (seeds.mix(seed, a, b) == seeds.mix(seed, b, a)) == (a == b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.units import duration_s, fraction, rate_per_s, show_s
@@ -44,6 +44,7 @@ def test_a_bare_number_or_an_unknown_unit_is_no_duration(text: object) -> None:
     assert repr(text) in str(caught.value)
 
 
+@settings(deadline=None)
 @given(FINITE)
 def test_seconds_are_read_back_exactly(value_s: float) -> None:
     assert duration_s(f"{value_s!r}s") == value_s

@@ -37,7 +37,11 @@ def judge(folder: RunFolder) -> tuple[dict[str, Any], Curves]:
 
 def analyse(folder: RunFolder) -> dict[str, Any]:
     """All measures of a run, also written to its measures.json. Raises RecordError when the folder is not a run."""
-    return judge(folder)[0]
+    from harness.analyse import evidence, measures
+
+    values = measures.assemble(evidence.gather(folder))
+    folder.write_json(folder.measures, values)
+    return values
 
 
 def curves(folder: RunFolder) -> Curves:

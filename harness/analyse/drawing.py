@@ -55,9 +55,7 @@ def draw(evidence: Evidence) -> Curves:
     windows, moments = evidence.windows, evidence.moments
     due, attempts = windows.get("due"), outer_attempts(windows)
     starts, stops = _trailing(windows)
-    p50_s, p95_s, p99_s = (
-        windows.latency.quantiles(starts, stops, [q], least)[0] for q, least in ((0.5, 1), (0.95, 20), (0.99, 100))
-    )
+    p50_s, p95_s, p99_s = windows.latency.quantiles(starts, stops, [0.5, 0.95, 0.99], [1, 20, 100])
     upto_due, upto_attempts = (np.concatenate([[0.0], np.cumsum(series)]) for series in (due, attempts))
     edges = sorted(windows.layers, key=lambda e: (windows.layers[e], e))
     served = windows.who("arrived")

@@ -46,6 +46,7 @@ def gather(folder: RunFolder) -> Evidence:
     lines = parse(run.plan.get("spec", {}).get("steady_state", {}))
     windows = Windows(run.end_s)
     latency = PhaseLatency(moments.phases)
+    due = scheduled(run.plan, moments.t_stop_s)
     served_by = frozenset(name for file in run.of("served") for name in file.names.get("component", []))
     ledger, given_up = Ledger(served_by), wasted.GivenUp()
     first = _FirstSuccess(moments.t_fix_s)
@@ -78,7 +79,7 @@ def gather(folder: RunFolder) -> Evidence:
         lines,
         windows,
         latency,
-        ledger.balance(scheduled(run.plan, moments.t_stop_s)),
+        ledger.balance(due),
         steady.judge(windows, moments, lines),
         demand,
         backlog.assess(windows, moments, demand),

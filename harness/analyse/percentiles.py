@@ -124,10 +124,14 @@ class WindowSketch:
         self._pending = 0
         return self._keys[0], self._counts[0]
 
-    def quantiles(self, starts: Ints, stops: Ints, qs: Sequence[float], least: int = 1) -> Floats:
-        """Quantiles over windows [starts[i], stops[i]), shape (qs, windows), in seconds; nan under `least` values."""
+    def quantiles(self, starts: Ints, stops: Ints, qs: Sequence[float], least: int | Sequence[int] = 1) -> Floats:
+        """Quantiles over windows [starts[i], stops[i]), shape (qs, windows), in seconds; nan under `least` values.
+
+        `least` is one number, or one for each of `qs`.
+        """
         keys, counts = self._fold()
         found = np.full((len(qs), starts.size), np.nan)
+        shares, enough = np.array(qs), np.broadcast_to(np.array(least), len(qs))
         lows = np.searchsorted(keys, starts * BUCKETS)
         highs = np.searchsorted(keys, stops * BUCKETS)
         for i in np.flatnonzero(highs > lows):
@@ -136,9 +140,7 @@ class WindowSketch:
             lowest = int(buckets.min())
             upto = np.cumsum(np.bincount(buckets - lowest, weights=counts[part]))
             n = upto[-1]
-            if n < least:
-                continue
-            ranks = np.maximum(1, np.ceil(np.array(qs) * n - 1e-9))
-            values = value_of(np.searchsorted(upto, ranks) + lowest)
-            found[:, i] = np.minimum(values, self._most[starts[i] : stops[i]].max())
+            ranks = np.maximum(1, np.ceil(shares * n - 1e-9))
+            values = np.minimum(value_of(np.searchsorted(upto, ranks) + lowest), self._most[starts[i] : stops[i]].max())
+            found[:, i] = np.where(n >= enough, values, np.nan)
         return found

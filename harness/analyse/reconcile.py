@@ -25,6 +25,7 @@ from harness.plan import Plan
 from harness.record.layouts import Outcome
 
 Ids = NDArray[np.uint64]
+_BITMAP_MOST = 1 << 28  # operations; a bitmap of 256 MB
 
 
 class Account(NamedTuple):
@@ -59,7 +60,7 @@ class Ledger:
         self._served_by = served_by  # components that write served rows
         self._ops: list[Ids] = []
         self._attempts: list[Ids] = []
-        self._expected: list[Ids] = []
+        self._exempt: list[Ids] = []  # attempts that need no served row
         self._served: list[Ids] = []
         self._counts = dict.fromkeys(
             ("started", "dropped", "unfinished", "of_operations", "outer", "attempts_unfinished"), 0
@@ -85,7 +86,7 @@ class Ledger:
         served = [i for i, name in enumerate(targets) if name in self._served_by]
         if len(served) < len(targets):
             answered &= np.isin(rows["target"], served)
-        self._expected.append(rows["attempt"][answered])
+        self._exempt.append(rows["attempt"][~answered])
 
     def feed_served(self, rows: Rows) -> None:
         """Note served rows."""
@@ -93,22 +94,22 @@ class Ledger:
 
     def balance(self, scheduled: int | None) -> Account:
         """Compare the three records."""
-        ops, attempts, served = _sorted(self._ops), _sorted(self._attempts), _sorted(self._served)
-        distinct = int(np.count_nonzero(np.diff(ops))) + 1 if ops.size else 0
-        due = scheduled if scheduled is not None else int(ops[-1]) if ops.size else 0
+        operations, distinct, highest = _tally(self._ops)
+        attempts, served = _sorted(self._attempts), _sorted(self._served)
+        due = scheduled if scheduled is not None else highest
         return Account(
             scheduled,
-            int(ops.size),
+            operations,
             self._counts["started"],
             self._counts["dropped"],
             self._counts["unfinished"],
             max(0, due - distinct),
-            int(ops.size) - distinct,
+            operations - distinct,
             int(attempts.size),
             self._counts["of_operations"],
             self._counts["outer"],
             int(served.size),
-            _absent(_sorted(self._expected), served),
+            _absent(attempts, served) - _absent(_sorted(self._exempt), served),
             _absent(served, attempts),
             self._counts["attempts_unfinished"],
         )
@@ -123,6 +124,19 @@ def scheduled(plan: dict[str, Any], until_s: float | None) -> int | None:
     if until_s is None:
         return int(schedule.op.size)
     return int(np.count_nonzero(schedule.intended_s < until_s))
+
+
+def _tally(parts: list[Ids]) -> tuple[int, int, int]:
+    """How many operation ids, how many distinct ones, and the highest. Ids count from 1, so a bitmap will do."""
+    if not parts:
+        return 0, 0, 0
+    rows, highest = sum(int(ids.size) for ids in parts), max(int(ids.max()) for ids in parts)
+    if highest > _BITMAP_MOST:  # no plan schedules so many: the ids are foreign or damaged
+        return rows, int(np.unique(np.concatenate(parts)).size), highest
+    seen = np.zeros(highest + 1, dtype=np.bool_)
+    for ids in parts:
+        seen[ids] = True
+    return rows, int(np.count_nonzero(seen)), highest
 
 
 def _sorted(parts: list[Ids]) -> Ids:

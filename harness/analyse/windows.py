@@ -47,7 +47,7 @@ class Progress(NamedTuple):
 
 
 class Windows:
-    """Zero-filled counts per window from 0 to `end_s`. Rows outside are counted in `outside` and nowhere else."""
+    """Zero-filled counts per window from 0 to `end_s`. Moments outside are counted in `outside` and `totals` only."""
 
     def __init__(self, end_s: float, width_s: float = WIDTH_S) -> None:
         self.width_s = width_s

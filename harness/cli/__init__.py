@@ -2,6 +2,7 @@
 
     check  policies          read and explain, touch nothing
     run  serve  compare      do
+    simulate                 do, in virtual time
     analyse  report          look again at what a run left behind
     doctor                   look at this machine
 
@@ -23,6 +24,7 @@ from harness.errors import Exit, HarnessError
 WORDS: dict[str, str] = {
     "check": "Check an experiment file and print its plan as a timetable.",
     "run": "Run an experiment on real sockets and judge how it recovered.",
+    "simulate": "Run an experiment in virtual time and judge it the same way.",
     "compare": "Run variants, or read run folders, and compare their recoveries.",
     "analyse": "Measure a run folder again.",
     "report": "Write the report of a run folder again.",

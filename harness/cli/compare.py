@@ -1,22 +1,25 @@
 """`blackstart compare FILE|DIR...`: several recoveries side by side, in one table and one report.
 
-With an experiment file its variants are run first, interleaved; with run folders nothing is run. The comparison goes to
-`runs/<experiment>/compare-<time>/`, beside the runs it compares.
+With an experiment file its variants are run first, interleaved, on real sockets or in virtual time; with run folders
+nothing is run. The comparison goes to `runs/<experiment>/compare-<time>/`, beside the runs it compares.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.cli import results
-from harness.cli.live_runs import do, exit_of, exit_of_measures, jobs, worst
+from harness.cli.live_runs import Outcome, do, exit_of, exit_of_measures, jobs, worst
 from harness.cli.run import tell
+from harness.cli.simulate import simulated
 from harness.errors import Exit, RunError, SpecError
+from harness.live.way_out import DONE
 from harness.record.folder import RunFolder
 
 _COLUMNS = (
@@ -29,6 +32,13 @@ _COLUMNS = (
 )
 
 
+class Engine(StrEnum):
+    """What runs an experiment."""
+
+    LIVE = "live"
+    SIMULATE = "simulate"
+
+
 def compare(
     what: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="an experiment file, or run folders")],
     variant: Annotated[
@@ -36,12 +46,25 @@ def compare(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="with a file: seed of the first run")] = None,
     repeat: Annotated[int | None, typer.Option(min=1, help="with a file: runs of each variant")] = None,
+    engine: Annotated[
+        Engine | None, typer.Option(help="with a file: on real sockets, or in virtual time (default: live)")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="with a file: where run folders go")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="print comparison.json alone on stdout")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
 ) -> int:
     """Run variants, or read run folders, and compare their recoveries."""
-    folders, codes = gather(what, variant or [], seed, repeat, runs, as_json, not no_report)
+    if any(path.is_dir() for path in what):
+        if variant or seed is not None or repeat is not None or engine is not None:
+            raise SpecError(
+                "compare: --variant, --seed, --repeat and --engine choose what to run; run folders are not run again"
+            )
+        folders, codes = read(what)
+    elif len(what) != 1:
+        raise SpecError(f"compare: {len(what)} files; name one experiment file, or two or more run folders")
+    else:
+        how = (engine or Engine.LIVE, runs, as_json, not no_report)
+        folders, codes = run_all(what[0], variant or [], seed, repeat, *how)
     if len(folders) < 2:
         if codes and worst(codes) not in (Exit.PASS, Exit.CRITERION_FAILED, Exit.INVALID):
             return int(worst(codes))
@@ -62,36 +85,39 @@ def compare(
     return int(worst([*codes, *exits_of(comparison)]))
 
 
-def gather(
-    what: Sequence[Path],
+def read(paths: Sequence[Path]) -> tuple[list[RunFolder], list[Exit]]:
+    """Run folders, measured if that was not done, and what each is worth. Raises RecordError for what is no run."""
+    from harness.analyse import analyse
+
+    folders, codes = [RunFolder.open(path) for path in paths], []
+    for folder in folders:
+        measures = folder.read_json(folder.measures) if folder.measures.is_file() else analyse(folder)
+        codes.append(exit_of_measures(measures))
+    return folders, codes
+
+
+def run_all(
+    source: Path,
     variants: Sequence[str],
     seed: int | None,
     repeat: int | None,
+    engine: Engine,
     runs: Path,
     quiet: bool,
     write_report: bool,
 ) -> tuple[list[RunFolder], list[Exit]]:
-    """The measured runs to compare and what each is worth. Raises SpecError for a mixture, RecordError for no run."""
-    if any(path.is_dir() for path in what):
-        if variants or seed is not None or repeat is not None:
-            raise SpecError("compare: --variant, --seed and --repeat choose what to run; run folders are not run again")
-        from harness.analyse import analyse
-
-        folders = [RunFolder.open(path) for path in what]
-        codes = []
-        for folder in folders:
-            measures = folder.read_json(folder.measures) if folder.measures.is_file() else analyse(folder)
-            codes.append(exit_of_measures(measures))
-        return folders, codes
-    if len(what) != 1:
-        raise SpecError(f"compare: {len(what)} files; name one experiment file, or two or more run folders")
+    """Run what is to be compared, until a run fails: the measured runs, and what each run was worth."""
     from harness.spec import load_experiment
 
-    file = load_experiment(what[0])
-    done = []
+    file = load_experiment(source)
+    done: list[Outcome] = []
     for job in jobs(file, variants, seed, repeat):
-        done.append(do(file, job, runs))
-        tell(done[-1], what[0], quiet, write_report)
+        if engine is Engine.LIVE:
+            done.append(do(file, job, runs))
+        else:
+            folder, measures = simulated(file, job, runs)
+            done.append(Outcome(job, folder, DONE, measures))
+        tell(done[-1], source, quiet, write_report, "run" if engine is Engine.LIVE else "simulate")
         if done[-1].measures is None:
             break
     return [outcome.folder for outcome in done if outcome.measures is not None], [exit_of(outcome) for outcome in done]

@@ -68,10 +68,10 @@ def do(file: ExperimentFile, job: Job, root: Path) -> Outcome:
     return Outcome(job, folder, state, analyse(folder) if measured else None)
 
 
-def again(source: Path, outcome: Outcome) -> str:
-    """The line that repeats a run."""
+def again(source: Path, outcome: Outcome, word: str = "run") -> str:
+    """The line that repeats a run; `word` is the one that did it."""
     job = outcome.job
-    return f"blackstart run {shlex.quote(str(source))} --variant {shlex.quote(job.variant)} --seed {job.seed}"
+    return f"blackstart {word} {shlex.quote(str(source))} --variant {shlex.quote(job.variant)} --seed {job.seed}"
 
 
 def exit_of(outcome: Outcome) -> Exit:

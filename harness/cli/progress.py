@@ -62,7 +62,6 @@ class ProgressLine:
     def __init__(self, plan: Plan, label: str, out: TextIO | None = None) -> None:
         self._out = sys.stderr if out is None else out
         self._label = label
-        self._end_s = plan.end_s
         self._watcher = Watcher(plan)
         self._phase = "starting"
         self._next_s = -math.inf
@@ -111,7 +110,7 @@ class ProgressLine:
             self._out.flush()
 
     def _draw(self, t_s: float, now: Progress) -> None:
-        line = line_of(t_s, self._end_s, self._phase, now)
+        line = line_of(t_s, self._phase, now)
         if self._live is None:
             self._say(line)
         else:
@@ -120,11 +119,10 @@ class ProgressLine:
             self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def line_of(t_s: float, end_s: float, phase: str, now: Progress) -> str:
-    """The moving line: where the run is, and its last whole second."""
+def line_of(t_s: float, phase: str, now: Progress) -> str:
+    """The moving line: where the run is, and its last whole second; it fits 80 columns."""
     ratio = "-" if math.isnan(now.amplification) else f"{now.amplification:.2f}"
     return (
-        f"{t_s:7.2f} s  of {end_s:g} s  {phase:<8}  offered {now.offered_per_s:4.0f}/s  "
-        f"good {now.goodput_per_s:4.0f}/s  attempts {now.attempts_per_s:4.0f}/s ({ratio} per operation)  "
-        f"waiting {now.waiting:.0f}"
+        f"{t_s:7.2f} s  {phase:<8} offered {now.offered_per_s:4.0f}/s good {now.goodput_per_s:4.0f}/s "
+        f"attempts {now.attempts_per_s:4.0f}/s ({ratio}x) waiting {now.waiting:.0f}"
     )

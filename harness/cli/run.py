@@ -14,7 +14,7 @@ from harness.errors import Exit
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="experiment file (YAML)")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="experiment file (YAML)")],
     variant: Annotated[
         list[str] | None, typer.Option(help="run this variant; may be given again (default: all)")
     ] = None,
@@ -50,7 +50,7 @@ def run(
     return int(worst([exit_of(outcome) for outcome in done]))
 
 
-def tell(outcome: Outcome, file: Path, as_json: bool, write_report: bool) -> None:
+def tell(outcome: Outcome, file: Path, as_json: bool, write_report: bool, word: str = "run") -> None:
     """Write the report of one run and say how it went; a run without measures says why on stderr."""
     path = outcome.folder.path
     if outcome.measures is None:
@@ -60,7 +60,7 @@ def tell(outcome: Outcome, file: Path, as_json: bool, write_report: bool) -> Non
     if outcome.state.exit_code is Exit.STOPPED:
         typer.echo(f"blackstart: {outcome.state.message}", err=True)
     if not as_json:
-        typer.echo("\n".join(results.lines(outcome.measures, str(path), again(file, outcome))))
+        typer.echo("\n".join(results.lines(outcome.measures, str(path), again(file, outcome, word))))
     if write_report:
         from harness.report import write_report as write
 

@@ -30,8 +30,8 @@ def command_line(words: Mapping[str, str], arguments: list[str]) -> int:
     """Run `arguments` against `words` (name -> one line of help); the exit code. Raises HarnessError."""
     try:
         found = application(words)(args=arguments or ["--help"], prog_name="blackstart", standalone_mode=False)
-    except typer.Abort:
-        return int(Exit.INTERRUPTED)
+    except typer.Abort:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt from None
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's complaints about usage have no common public class
             raise

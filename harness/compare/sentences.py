@@ -40,10 +40,10 @@ def trust(sides: Sequence[Side], pairs: Sequence[Pair]) -> str:
         return f"One variant alone says how often it recovers, and nothing about others.{left_out}"
     if fewest < PAIRS_LEAST:
         have = f"{fewest} pair{'' if fewest == 1 else 's'} of runs with equal seeds"
-        return f"With {have}, differences are shown but not judged; {PAIRS_LEAST} are the least that can be.{left_out}"
+        return f"With {have}, differences are shown and not judged; at least {PAIRS_LEAST} are needed.{left_out}"
     return (
-        f"Variants are paired by seed ({fewest} pairs at least), tested exactly, and p-values are raised for the number of "
-        f"answers asked for (Holm).{left_out}"
+        f"Variants are paired by seed ({fewest} pairs at least) and tested exactly; p-values are raised for the number "
+        f"of answers asked for (Holm).{left_out}"
     )
 
 

@@ -135,8 +135,9 @@ class _Sends(NamedTuple):
         return attempt_id(self.op, self.parent_id, self.layer, self.call_no, n)
 
     def at(self, n: int, now_s: float) -> Send:
-        """Attempt `n`, leaving at `now_s`."""
+        """Attempt `n`, leaving at `now_s`. The deadline it tells is its own: when nobody waits for it any more."""
         spec = self.client.spec
+        timeout_s = min(spec.timeout_s, self.deadline_s - now_s)
         return Send(
             target=self.target,
             request=self.request,
@@ -145,8 +146,8 @@ class _Sends(NamedTuple):
             op=self.op,
             layer=self.layer,
             n=n,
-            timeout_s=min(spec.timeout_s, self.deadline_s - now_s),
-            deadline_s=self.deadline_s if spec.propagate_deadline else math.inf,
+            timeout_s=timeout_s,
+            deadline_s=now_s + timeout_s if spec.propagate_deadline else math.inf,
             criticality=self.criticality,
         )
 

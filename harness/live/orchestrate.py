@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import trio
-import yaml
 
 import harness
 from harness.errors import Exit, HarnessError, SpecError
@@ -109,7 +108,7 @@ class LiveRun:
     def write_inputs(self) -> None:
         """The files every process of the run reads, and the manifest as of now."""
         self.folder.write_json(self.folder.manifest, self.manifest)
-        self.folder.experiment.write_text(yaml.safe_dump(self.facts["spec"], sort_keys=False, allow_unicode=True))
+        self.folder.experiment.write_text(self.plan.experiment.text())
         self.folder.write_json(self.folder.plan, self.facts)
         self.region.save(self.folder.region)
         self.folder.token.touch(mode=0o600)
@@ -173,7 +172,7 @@ class LiveRun:
             dues = timeline.edges(self.plan)
             deeds = (dues, self.clock, control, self.ledger, self.log, self.emit)
             nursery.start_soon(self.out.guard, timeline.perform, *deeds)
-            nursery.start_soon(self._phases)
+            nursery.start_soon(self.out.guard, self._phases)
             await self._until_the_end()
             self.out.leave(DONE)
 
@@ -196,13 +195,13 @@ class LiveRun:
         self._gauges = gauges.GaugeFile(self.folder.gauges, self.clock.zero_ns, self.log)
         names = list(self.region.places)
         how = (names, control.gauges, meter, self._gauges, self.clock, GAUGES_FROM_S, self._tick)
-        nursery.start_soon(gauges.sample, *how)
+        nursery.start_soon(self.out.guard, gauges.sample, *how)
         target = canary.target_of(self.plan)
         if target is None:
             self.log.write("note", text="no canary: the first story has no reads, or its app is not in this region")
         else:
             self._canary = canary.Canary(target, self.region, self.folder.rows, self.clock, self.log)
-            nursery.start_soon(self._canary.run, self.plan.load_end_s, self.emit)
+            nursery.start_soon(self.out.guard, self._canary.run, self.plan.load_end_s, self.emit)
 
     async def _watch_load(self, child: Child) -> None:
         await children.watch(child, lambda status: status == 0 and self.clock.now_s() >= self.plan.load_end_s)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import trio
 
-from harness.errors import Exit, HarnessError
+from harness.errors import Exit, HarnessError, RunError
 
 
 class RunState(NamedTuple):
@@ -52,11 +52,14 @@ class WayOut:
         self.leave(RunState("failed", error.exit_code, str(error)))
 
     async def guard(self, task: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
-        """Run `task`; an error a person is meant to read becomes the reason to leave."""
+        """Run `task`; an error a person is meant to read, or a disk that is full, becomes the reason to leave."""
         try:
             await task(*arguments)
         except HarnessError as error:
             self.failed(error)
+        except OSError as error:
+            where = error.filename or "a file of the run"
+            self.failed(RunError(f"{where}: {error.strerror or error}; see that the disk has room and may be written"))
 
     async def on_signals(self, signals: AsyncIterable[int]) -> None:
         """Leave at the first signal; later ones change nothing, because undoing is bounded anyway."""

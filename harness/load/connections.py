@@ -163,7 +163,9 @@ class ConnectionPool:
             keep = False
             try:
                 trip.stage = Stage.SENT
-                sock.sendall(request)
+                sent = sock.send(request)
+                if sent < len(request):  # larger than the socket's buffer
+                    sock.sendall(request[sent:])
                 parser = _read_answer(sock)
                 keep = parser.should_keep_alive()
                 return Answer(parser.get_code(), parser.headers, parser.body)

@@ -16,29 +16,20 @@ up closes the connection. Copies of a hedge are not waited for beyond their time
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
-import gevent.socket
 from gevent.event import Event
 from gevent.queue import Empty, SimpleQueue
 
-from harness.flows import wire
 from harness.flows.wants import Cause, Flow, Hedged, Reply, Result, Send, Wait
 from harness.load.clock import RunClock
-from harness.load.connections import Answer, ConnectionPool, MalformedError, Stage, Trip
-from harness.load.resolver import EmptyAnswer
+from harness.load.connections import MalformedError, Stage, Trip
+from harness.load.http_face import TIMED_OUT, Target, broken, read_reply
 from harness.record.rows import RowWriter
 
-_TIMED_OUT = {
-    Stage.SLOT: (Result.UNSENT, Cause.NO_SLOT),
-    Stage.NAME: (Result.UNSENT, Cause.DNS_FAILED),
-    Stage.CONNECT: (Result.UNSENT, Cause.CONNECT),
-    Stage.SENT: (Result.TIMEOUT, Cause.TIMEOUT),
-}
 Observer = Callable[[Send, Reply, float, int], None]  # want, reply, sent_s, bytes of the body
 
 
@@ -60,28 +51,6 @@ class Talk:
         self.late: Reply | None = None  # an OK reply to an attempt that had timed out
         self.bell: Event | None = None
         self.carriers: list[Any] = []
-
-
-class Target:
-    """Where attempts to one component go: its pool, its id in attempt rows, and ready-made request heads."""
-
-    def __init__(self, number: int, host: str, port: int, pool: ConnectionPool) -> None:
-        self.number = number
-        self.pool = pool
-        self._host = f"{host}:{port}"
-        self._heads: dict[str, str] = {}
-
-    def encode(self, want: Send) -> bytes:
-        """The request of one attempt, ready for the wire."""
-        request = want.request
-        head = self._heads.get(request.operation)
-        if head is None:
-            head = self._heads[request.operation] = (
-                f"POST /{request.operation} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-            )
-        body = json.dumps(request.params)
-        headers = "".join(f"{name}: {value}\r\n" for name, value in wire.headers_of(want).items())
-        return f"{head}{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 class Driver:
@@ -162,7 +131,7 @@ class Driver:
         except gevent.Timeout as strike:
             if strike is not timer:
                 raise
-            result, cause = _TIMED_OUT[trip.stage]
+            result, cause = TIMED_OUT[trip.stage]
             reply = Reply(result, 0, cause, self.clock.now_s())
         except (Cut, Abandoned) as stop:
             self._cut_short(want, talk, sent_ns, trip.stage, isinstance(stop, Cut))
@@ -233,35 +202,39 @@ class Driver:
 
     def _attempt_or_late(self, want: Send, talk: Talk) -> Reply:
         """As `_attempt`, but the exchange runs beside the operation and may answer after its timeout."""
+        if talk.late is not None:  # came between two wants: nothing needs to be sent any more
+            return talk.late._replace(ended_s=self.clock.now_s())
         if talk.bell is None:
             talk.bell = Event()
-        bell, box, trip = talk.bell, _Box(), Trip()
         sent_ns = self.clock.now_ns()
-        until_s = sent_ns * 1e-9 + want.timeout_s
+        trip, box = Trip(), _Box(sent_ns * 1e-9 + want.timeout_s)
         carrier = gevent.spawn(self._carry, want, talk, box, trip)
         talk.carriers.append(carrier)
         try:
-            while box.reply is None and talk.late is None:
-                left_s = until_s - self.clock.now_s()
-                if left_s <= 0.0:
-                    break
-                bell.wait(left_s if left_s < math.inf else None)
-                bell.clear()
+            now_s = self._until_answered(talk, talk.bell, box)
         except (Cut, Abandoned) as stop:
             self._cut_short(want, talk, sent_ns, trip.stage, isinstance(stop, Cut))
             raise
         reply = box.reply
-        if reply is None and talk.late is not None:
+        if reply is None and now_s < box.until_s and talk.late is not None:  # an earlier attempt came good
             self._cut_short(want, talk, sent_ns, trip.stage, by_the_end=False)
-            return talk.late._replace(ended_s=self.clock.now_s())
+            return talk.late._replace(ended_s=now_s)
         if reply is None:
-            result, cause = _TIMED_OUT[trip.stage]
-            reply = Reply(result, 0, cause, self.clock.now_s())
-            box.timed_out = True
+            result, cause = TIMED_OUT[trip.stage]
+            reply = Reply(result, 0, cause, now_s)
             if trip.stage is not Stage.SENT:
                 carrier.kill(exception=Abandoned, block=False)
         self._record(want, talk, reply, sent_ns, box.size)
         return reply
+
+    def _until_answered(self, talk: Talk, bell: Any, box: _Box) -> float:
+        """Wait for this attempt's reply, a late one of an earlier attempt, or the timeout; the time it then is."""
+        while True:
+            now_s = self.clock.now_s()
+            if box.reply is not None or talk.late is not None or now_s >= box.until_s:
+                return now_s
+            bell.wait(box.until_s - now_s if box.until_s < math.inf else None)
+            bell.clear()
 
     def _carry(self, want: Send, talk: Talk, box: _Box, trip: Trip) -> None:
         """Bring one exchange to its end, however late, and ring."""
@@ -272,7 +245,7 @@ class Driver:
             reply = read_reply(answer, self.clock.now_s())
         except (OSError, MalformedError) as error:
             reply = broken(error, trip.stage, self.clock.now_s())
-        if not box.timed_out:
+        if reply.ended_s < box.until_s:
             box.reply = reply
         elif reply.ok:
             talk.late = reply
@@ -281,39 +254,11 @@ class Driver:
 
 
 class _Box:
-    """Where a carried exchange leaves its reply."""
+    """Where a carried exchange leaves its reply; one that comes at or after `until_s` is late."""
 
-    __slots__ = ("reply", "size", "timed_out")
+    __slots__ = ("reply", "size", "until_s")
 
-    def __init__(self) -> None:
+    def __init__(self, until_s: float) -> None:
         self.reply: Reply | None = None
         self.size = 0
-        self.timed_out = False
-
-
-def read_reply(answer: Answer, now_s: float) -> Reply:
-    """What an HTTP answer means to the flow. A redirect is an answer like any other, and no success."""
-    body: Any = None
-    if answer.body:
-        try:
-            body = json.loads(answer.body)
-        except ValueError:
-            body = None
-    if 200 <= answer.status < 300:
-        return Reply(Result.OK, answer.status, Cause.NONE, now_s, body)
-    code = body.get("code") if isinstance(body, dict) else None
-    result, cause = wire.classify(answer.status, code if isinstance(code, str) else None)
-    hint_s = wire.parse_retry_after_s(answer.headers.get("retry-after"))
-    return Reply(result, answer.status, cause, now_s, body, hint_s)
-
-
-def broken(error: Exception, stage: Stage, now_s: float) -> Reply:
-    """What a failed exchange means to the flow; DNS failures apart, because they cost nothing and arrive at once."""
-    if isinstance(error, MalformedError):
-        return Reply(Result.ERROR, 0, Cause.SERVER_ERROR, now_s)
-    if stage is Stage.SENT:
-        return Reply(Result.ERROR, 0, Cause.RESET, now_s)
-    if stage is Stage.NAME:
-        cause = Cause.DNS_EMPTY if isinstance(error, EmptyAnswer) else Cause.DNS_FAILED
-        return Reply(Result.UNSENT, 0, cause, now_s)
-    return Reply(Result.UNSENT, 0, Cause.CONNECT, now_s)
+        self.until_s = until_s

@@ -17,13 +17,15 @@ start exactly the plan. Source: G. Tene on coordinated omission; wrk2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 LATE_S = 0.010
 BURST = 64
-_BIN_S = 1e-5
-_BINS = 10_000  # 10 us each, so up to 100 ms; what is later shares the last bin, and the largest is kept exactly
+_FINE_S, _FINE_BINS = 1e-5, 10_000  # up to 100 ms in steps of 10 us
+_COARSE_S, _COARSE_BINS = 1e-2, 6_000  # then up to about a minute in steps of 10 ms; the largest is kept exactly
+_FINE_END_S = _FINE_S * _FINE_BINS
 
 
 class Arrival(NamedTuple):
@@ -35,13 +37,13 @@ class Arrival(NamedTuple):
 
 
 class Lateness:
-    """How late operations started: a histogram of 10 us bins, so that quantiles cost no memory per operation."""
+    """How late operations started: a histogram, so that quantiles cost no memory per operation."""
 
     def __init__(self) -> None:
         self.count = 0
         self.late = 0  # by more than LATE_S
         self.max_s = 0.0
-        self._bins = [0] * (_BINS + 1)
+        self._bins = [0] * (_FINE_BINS + _COARSE_BINS)
 
     def add(self, lag_s: float) -> None:
         """Note one start, `lag_s` after its intended moment (a start is never early: less than 0 counts as 0)."""
@@ -50,8 +52,11 @@ class Lateness:
             self.max_s = lag_s
         if lag_s > LATE_S:
             self.late += 1
-        place = int(lag_s / _BIN_S) if lag_s > 0.0 else 0
-        self._bins[min(_BINS, place)] += 1
+        if lag_s < _FINE_END_S:
+            place = int(lag_s / _FINE_S) if lag_s > 0.0 else 0
+        else:
+            place = min(_FINE_BINS + int((lag_s - _FINE_END_S) / _COARSE_S), _FINE_BINS + _COARSE_BINS - 1)
+        self._bins[place] += 1
 
     def quantile_s(self, q: float) -> float | None:
         """The upper edge of the bin that holds quantile `q`, at most the largest lag; None when nothing started."""
@@ -60,8 +65,16 @@ class Lateness:
         for place, number in enumerate(self._bins):
             seen += number
             if number and seen >= rank:
-                return self.max_s if place == _BINS else min((place + 1) * _BIN_S, self.max_s)
+                return min(_upper_edge_s(place), self.max_s)
         return None
+
+
+def _upper_edge_s(place: int) -> float:
+    if place < _FINE_BINS:
+        return (place + 1) * _FINE_S
+    if place == _FINE_BINS + _COARSE_BINS - 1:
+        return math.inf
+    return _FINE_END_S + (place - _FINE_BINS + 1) * _COARSE_S
 
 
 def repeated(

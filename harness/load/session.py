@@ -22,8 +22,9 @@ from harness.flows.stories.base import find_story, make_context
 from harness.load import resolver
 from harness.load.clock import RunClock, monotonic_ns
 from harness.load.connections import ConnectionPool, check_loopback
-from harness.load.driver import Driver, Observer, Target
+from harness.load.driver import Driver, Observer
 from harness.load.find_run import Found
+from harness.load.http_face import Target
 from harness.load.load_run import GAUGES, LoadRun
 from harness.load.operations import Operations, Playing
 from harness.load.pacer import Arrival, repeated

@@ -76,11 +76,14 @@ def admit(spec: ThrottleSpec, state: Throttle, now_s: float, u: float) -> tuple[
     s = state.s
     n_row = state.n_row
     s_row = state.s_row
-    for _ in range(min(bucket - state.bucket, spec.buckets)):
-        n -= n_row[0]
-        s -= s_row[0]
-        n_row = n_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
-        s_row = s_row[1:] + (0,)  # noqa: RUF005
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, spec.buckets)):
+            n -= n_row[0]
+            s -= s_row[0]
+            n_row = n_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+            s_row = s_row[1:] + (0,)  # noqa: RUF005
+    else:
+        bucket = state.bucket
     excess = n - spec.k * s
     answer = GO
     if excess > 0.0 and n >= spec.n_min:
@@ -92,7 +95,7 @@ def admit(spec: ThrottleSpec, state: Throttle, now_s: float, u: float) -> tuple[
     if spec.asked == 1:
         n += 1
         n_row = n_row[:-1] + (n_row[-1] + 1,)  # noqa: RUF005
-    return Throttle(max(bucket, state.bucket), n, s, n_row, s_row), answer
+    return Throttle(bucket, n, s, n_row, s_row), answer
 
 
 def on_result(spec: ThrottleSpec, state: Throttle, now_s: float, accepted: bool, throttled: bool) -> Throttle:
@@ -102,18 +105,21 @@ def on_result(spec: ThrottleSpec, state: Throttle, now_s: float, accepted: bool,
     s = state.s
     n_row = state.n_row
     s_row = state.s_row
-    for _ in range(min(bucket - state.bucket, spec.buckets)):
-        n -= n_row[0]
-        s -= s_row[0]
-        n_row = n_row[1:] + (0,)  # noqa: RUF005
-        s_row = s_row[1:] + (0,)  # noqa: RUF005
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, spec.buckets)):
+            n -= n_row[0]
+            s -= s_row[0]
+            n_row = n_row[1:] + (0,)  # noqa: RUF005
+            s_row = s_row[1:] + (0,)  # noqa: RUF005
+    else:
+        bucket = state.bucket
     if spec.asked == 0:
         n += 1
         n_row = n_row[:-1] + (n_row[-1] + 1,)  # noqa: RUF005
     if accepted:
         s += 1
         s_row = s_row[:-1] + (s_row[-1] + 1,)  # noqa: RUF005
-    return Throttle(max(bucket, state.bucket), n, s, n_row, s_row)
+    return Throttle(bucket, n, s, n_row, s_row)
 
 
 def _sre(k: float, window: float, bucket: float) -> ThrottleSpec:
@@ -137,7 +143,7 @@ ENTRIES = (
         params=(
             number("k", 2.0, "asks allowed per accept", low=1.0, open_=False),
             seconds("window", 120.0, "how far back is counted"),
-            seconds("bucket", 10.0, "the steps in which the window moves"),
+            seconds("bucket", 12.0, "the steps in which the window moves"),
         ),
         source="SRE book ch. 21 (client-side throttling)",
         build=_sre,
@@ -154,7 +160,7 @@ ENTRIES = (
             share("p_max", 0.8, "the largest share refused"),
             rate("min_rate", 5.0, "attempts per second below which nothing is refused", open_=False),
             seconds("window", 120.0, "how far back is counted"),
-            seconds("bucket", 10.0, "the steps in which the window moves"),
+            seconds("bucket", 12.0, "the steps in which the window moves"),
         ),
         source="envoy admission_control filter docs (example)",
         build=_envoy,

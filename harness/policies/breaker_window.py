@@ -81,7 +81,7 @@ def on_result(spec: WindowBreakerSpec, state: WindowBreaker, now_s: float, ok: b
     if state.phase == OPEN:
         return state
     bad = 0 if ok else 1
-    bucket = max(state.bucket, math.floor(now_s / spec.bucket_s))
+    bucket = math.floor(now_s / spec.bucket_s)
     calls_row = state.calls_row
     failures_row = state.failures_row
     if state.phase == HALF_OPEN:
@@ -96,11 +96,14 @@ def on_result(spec: WindowBreakerSpec, state: WindowBreaker, now_s: float, ok: b
         return WindowBreaker(CLOSED, now_s, 0, bucket, 0, 0, calls_row, failures_row)
     calls = state.calls
     failures = state.failures
-    for _ in range(min(bucket - state.bucket, spec.buckets)):
-        calls -= calls_row[0]
-        failures -= failures_row[0]
-        calls_row = calls_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
-        failures_row = failures_row[1:] + (0,)  # noqa: RUF005
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, spec.buckets)):
+            calls -= calls_row[0]
+            failures -= failures_row[0]
+            calls_row = calls_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+            failures_row = failures_row[1:] + (0,)  # noqa: RUF005
+    else:
+        bucket = state.bucket
     calls += 1
     failures += bad
     if calls >= spec.min_calls and failures / calls >= spec.threshold:
@@ -152,7 +155,7 @@ ENTRIES = (
     ),
     _entry(
         "resilience4j_time",
-        {"window": 60.0, "bucket": 1.0, "min_calls": 100, "threshold": 0.5, "open_for": 60.0, "probes": 10},
+        {"window": 60.0, "bucket": 6.0, "min_calls": 100, "threshold": 0.5, "open_for": 60.0, "probes": 10},
         "resilience4j CircuitBreakerConfig, TIME_BASED with a 60 s window",
     ),
 )

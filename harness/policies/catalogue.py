@@ -63,7 +63,7 @@ def _all() -> tuple[Entry, ...]:
     found: list[Entry] = []
     server_modules = import_module("harness.policies.server_steps").SERVER_MODULES
     for name in (*CLIENT_MODULES, *server_modules):
-        found.extend(getattr(import_module(f"harness.policies.{name}"), "ENTRIES", ()))
+        found.extend(import_module(f"harness.policies.{name}").ENTRIES)
     return tuple(found)
 
 

@@ -8,7 +8,8 @@ The slots are independent on purpose: what users compare is combinations. An att
     breaker   is closed, or half-open and wants a probe (asked last, so a probe it grants is really sent)
 
 Combinations that cannot work are refused when the file is read, with the reason. Leaves out: how a name becomes an
-address (slot `resolver`, kept by the DNS cache model) and the behaviour over several steps (`harness.flows.call`).
+address (slot `resolver`, kept by the DNS cache model); the behaviour over several steps (`harness.flows.call`); and
+whether giving up cancels the work, which is for the server to honour and so a convention of the region.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ class ClientSpec(NamedTuple):
     hedge: HedgeSpec | None = None
     hints: HintSpec | None = None
     propagate_deadline: bool = False  # tell the server the absolute deadline, so it can skip work nobody waits for
-    cancel: bool = False  # tell the server when an attempt is given up, so it can stop
 
 
 _SLOT_FIELDS: Final = {
@@ -48,7 +48,7 @@ _SLOT_FIELDS: Final = {
     "hedge": "hedge",
     "hints": "hints",
 }
-_PLAIN: Final = ("deadline_s", "timeout_s", "attempts", "propagate_deadline", "cancel")
+_PLAIN: Final = ("deadline_s", "timeout_s", "attempts", "propagate_deadline")
 
 
 def compose(mapping: Mapping[str, Any]) -> ClientSpec:
@@ -66,7 +66,6 @@ def compose(mapping: Mapping[str, Any]) -> ClientSpec:
         "timeout_s": float(mapping.get("timeout_s", math.inf)),
         "attempts": int(mapping.get("attempts", 1)),
         "propagate_deadline": bool(mapping.get("propagate_deadline", False)),
-        "cancel": bool(mapping.get("cancel", False)),
     }
     for slot, field in _SLOT_FIELDS.items():
         chosen = mapping.get(slot)

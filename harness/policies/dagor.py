@@ -11,6 +11,9 @@ same order, so whoever is let in once is let in again, and about a share a of op
         overloaded: cursor down until the histogram below it holds (1 - decrease) x (admitted in the window)
         otherwise:  cursor up until it holds  admitted + increase x (offered in the window)
 
+It is slow from a standing start: a fivefold overload takes ln 5 / -ln 0.95 = 31 windows to shed, and what was let in
+meanwhile waits. Behind a fast one, use a short window and a deadline drop.
+
 Waiting time, not response time, is the signal: a slow dependency must not make a server shed its own callers.
 
 The histogram over 512 levels is a table, so this is a class; its two decisions, `target_of` and `move`, are pure. The

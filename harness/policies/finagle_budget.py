@@ -52,11 +52,14 @@ def on_first(spec: FinagleBudgetSpec, state: FinagleBudget, now_s: float) -> Fin
     bucket = math.floor(now_s / spec.bucket_s)
     total = state.total
     row = state.row
-    for _ in range(min(bucket - state.bucket, BUCKETS)):
-        total -= row[0]
-        row = row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, BUCKETS)):
+            total -= row[0]
+            row = row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+    else:
+        bucket = state.bucket
     row = row[:-1] + (row[-1] + spec.deposit,)  # noqa: RUF005
-    return FinagleBudget(max(bucket, state.bucket), total + spec.deposit, row)
+    return FinagleBudget(bucket, total + spec.deposit, row)
 
 
 def take(
@@ -66,14 +69,17 @@ def take(
     bucket = math.floor(now_s / spec.bucket_s)
     total = state.total
     row = state.row
-    for _ in range(min(bucket - state.bucket, BUCKETS)):
-        total -= row[0]
-        row = row[1:] + (0,)  # noqa: RUF005
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, BUCKETS)):
+            total -= row[0]
+            row = row[1:] + (0,)  # noqa: RUF005
+    else:
+        bucket = state.bucket
     granted = spec.withdraw > 0 and spec.reserve + total >= spec.withdraw
     if granted:
         total -= spec.withdraw
         row = row[:-1] + (row[-1] - spec.withdraw,)  # noqa: RUF005
-    return FinagleBudget(max(bucket, state.bucket), total, row), granted
+    return FinagleBudget(bucket, total, row), granted
 
 
 def on_result(

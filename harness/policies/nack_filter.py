@@ -55,15 +55,18 @@ def admit(spec: NackSpec, state: Nack, now_s: float, u: float) -> tuple[Nack, fl
     bucket = math.floor(now_s / BUCKET_S)
     total = state.total
     row = state.row
-    for _ in range(min(bucket - state.bucket, BUCKETS)):
-        total -= row[0]
-        row = row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, BUCKETS)):
+            total -= row[0]
+            row = row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
+    else:
+        bucket = state.bucket
     total += 1
     row = row[:-1] + (row[-1] + 1,)  # noqa: RUF005
     answer = GO
     if total >= spec.rate_min and u < min(spec.p_max, 1.0 - state.accepts / spec.threshold):
         answer = REFUSED  # above the threshold the share is negative, and no draw is below it
-    return Nack(state.accepts, state.moved_s, max(bucket, state.bucket), total, row), answer
+    return Nack(state.accepts, state.moved_s, bucket, total, row), answer
 
 
 def on_result(spec: NackSpec, state: Nack, now_s: float, accepted: bool, throttled: bool) -> Nack:
@@ -71,13 +74,16 @@ def on_result(spec: NackSpec, state: Nack, now_s: float, accepted: bool, throttl
     bucket = math.floor(now_s / BUCKET_S)
     total = state.total
     row = state.row
-    for _ in range(min(bucket - state.bucket, BUCKETS)):
-        total -= row[0]
-        row = row[1:] + (0,)  # noqa: RUF005
+    if bucket > state.bucket:
+        for _ in range(min(bucket - state.bucket, BUCKETS)):
+            total -= row[0]
+            row = row[1:] + (0,)  # noqa: RUF005
+    else:
+        bucket = state.bucket
     x = 0.0 if throttled and total >= spec.rate_min else 1.0
     w = math.exp(-max(0.0, now_s - state.moved_s) / spec.window_s)
     accepts = x * (1.0 - w) + state.accepts * w
-    return Nack(accepts, max(now_s, state.moved_s), max(bucket, state.bucket), total, row)
+    return Nack(accepts, max(now_s, state.moved_s), bucket, total, row)
 
 
 def _build(window: float, threshold: float, p_max: float, min_rate: float) -> NackSpec:

@@ -19,9 +19,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from harness.policies.catalogue import SLOTS, UnknownPolicy
+from harness.policies.catalogue import SLOTS, find
 from harness.policies.discipline import FifoSpec
-from harness.policies.entry import Entry, did_you_mean, make
+from harness.policies.entry import did_you_mean, make
 from harness.policies.server_steps import SERVER_MODULES, AdmissionSteps, DropSteps, Line, PrioritySteps
 
 _SOJOURN_DROPS = ("codel", "folly_codel")
@@ -49,10 +49,6 @@ _ADMISSION: dict[type, AdmissionSteps] = _table("ADMISSION")
 _DROP: dict[type, DropSteps] = _table("DROP")
 _PRIORITY: dict[type, PrioritySteps] = _table("PRIORITY")
 _LINES: dict[type, Callable[[Any, float], Line]] = _table("LINES")
-
-ENTRIES: dict[tuple[str, str], Entry] = {
-    (entry.slot, entry.kind): entry for module in _MODULES for entry in module.ENTRIES
-}
 
 
 def admission_steps(spec: Any) -> AdmissionSteps:
@@ -113,21 +109,11 @@ def compose(slots: Mapping[str, tuple[str, Mapping[str, Any]] | None]) -> Server
         )
     chosen = {slot: value for slot, value in slots.items() if value is not None}
     kinds = {slot: value[0] for slot, value in chosen.items()}
-    made = {slot: make(_entry(slot, kind), params) for slot, (kind, params) in chosen.items()}
+    made = {slot: make(find("server", slot, kind), params) for slot, (kind, params) in chosen.items()}
     reason = clash(kinds)
     if reason is not None:
         raise ValueError(reason)
     return ServerSpec(**made)
-
-
-def _entry(slot: str, kind: str) -> Entry:
-    entry = ENTRIES.get((slot, kind))
-    if entry is None:
-        kinds = [known for its_slot, known in ENTRIES if its_slot == slot]
-        raise UnknownPolicy(
-            f"unknown {slot} policy {kind!r}; {slot} takes none, {', '.join(kinds)}{did_you_mean(kind, kinds)}"
-        )
-    return entry
 
 
 def clash(kinds: Mapping[str, str]) -> str | None:

@@ -38,12 +38,17 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
         text = path.read_text()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
-    entries = []
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: not UTF-8 text (byte {error.start}); the journal is damaged") from error
+    entries: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if not line.endswith("\n"):
             break
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError as error:
-            raise RecordError(f"{path}:{number}: not a JSON object ({error})") from error
-    return sorted(entries, key=lambda entry: entry["t_s"])
+            raise RecordError(f"{path}:{number}: not a JSON object ({error}); the journal is damaged") from error
+        if not isinstance(entry, dict) or not isinstance(entry.get("t_s"), int | float):
+            raise RecordError(f"{path}:{number}: not an entry (no time `t_s` in it); the journal is damaged")
+        entries.append(entry)
+    return sorted(entries, key=lambda entry: float(entry["t_s"]))

@@ -119,6 +119,10 @@ def read_rows(path: Path) -> RowFile:
             encoded = file.read(length)
             header = json.loads(encoded)
             dtype = np.dtype([(str(name), str(code)) for name, code in header["dtype"]])
+            if not dtype.itemsize:
+                raise ValueError("it names no columns")  # noqa: TRY301  # one place tells what a damaged header means
+            kind, writer, zero_ns = str(header["kind"]), str(header["writer"]), int(header["zero_monotonic_ns"])
+            names = dict(header.get("names", {}))
             body_at = file.tell()
             size = file.seek(0, 2)
             tail = len(TRAILER) + _COUNT.size
@@ -143,10 +147,10 @@ def read_rows(path: Path) -> RowFile:
     )
     return RowFile(
         path,
-        header["kind"],
-        header["writer"],
-        header["zero_monotonic_ns"],
-        header.get("names", {}),
+        kind,
+        writer,
+        zero_ns,
+        names,
         rows,
         complete,
         body - count * dtype.itemsize,

@@ -1,6 +1,6 @@
 """The simulated twin: the same plan, flows, models and policies in virtual time.
 
-    simulate(plan, folder)    the world on an event heap; writes a run folder of the live form, the manifest says which engine
+    simulate(plan, folder)    the world on an event heap; leaves a run folder of the live form, the manifest names the engine
 
 Where to look: `heap` (time), `network` (connections and names), `conversation` (flows), `servers` (the services),
 `world` (one run). Importing this package loads nothing by itself.
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-
-import yaml
 
 from harness import __version__
 from harness.plan import Plan
@@ -29,7 +27,7 @@ def simulate(plan: Plan, folder: RunFolder) -> None:
     facts = plan.at_zero(0).to_json()
     delays = Delays()
     folder.write_json(folder.plan, facts)
-    folder.experiment.write_text(yaml.safe_dump(facts["spec"], sort_keys=False, allow_unicode=True))
+    folder.experiment.write_text(plan.experiment.text())
     manifest = {
         "schema_version": 1,
         "state": "running",

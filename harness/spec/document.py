@@ -6,7 +6,7 @@ each path where its key and its value stand.
 
 Only what an experiment needs is accepted: one document, text keys, no tags, no merge keys, each key once. Size, depth
 and the number of values (aliases counted each time they are used) are limited, so that a hostile file costs
-milliseconds, not memory. Parsing is PyYAML's; nothing in a file can name a Python object.
+a few seconds, not memory. Parsing is PyYAML's; nothing in a file can name a Python object.
 """
 
 from __future__ import annotations
@@ -81,15 +81,17 @@ def parse_document(text: str, name: str) -> Document:
     """The document in `text`. Raises SpecError with file, line and column."""
     document = Document(name)
     if len(text) > BYTES_MAX:
-        raise SpecError(f"{name}: larger than {BYTES_MAX:,} bytes; an experiment file is a page or two of YAML")
+        raise SpecError(f"{name}:1:1: larger than {BYTES_MAX:,} bytes; an experiment file is a page or two of YAML")
     try:
         _check_shape(document, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        place = _place(error.problem_mark or error.context_mark)
-        raise SpecError(document.complain(place, f"not valid YAML: {error.problem or error.context}")) from error
+        place, said = _place(error.problem_mark or error.context_mark), (error.context, error.problem)
+        raise SpecError(document.complain(place, f"not valid YAML: {', '.join(filter(None, said))}")) from error
     except yaml.reader.ReaderError as error:
-        raise SpecError(f"{name}: not valid YAML: {error.reason} at character {error.position}") from error
+        before = text[: error.position]
+        place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
+        raise SpecError(document.complain(place, f"not valid YAML: {error.reason}")) from error
     if node is None:
         raise SpecError(f"{name}:1:1: the file is empty; an experiment has at least a title and a load")
     document.data = _Builder(document).build(node, (), 0)

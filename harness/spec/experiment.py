@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from harness.spec.client import Client
@@ -212,6 +213,10 @@ class Experiment(Model):
     def written(self) -> dict[str, Any]:
         """The experiment as the mapping a YAML file would hold, complete; reads back to an equal one."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def text(self) -> str:
+        """The same as YAML, as `experiment.yaml` of a run folder holds it."""
+        return yaml.safe_dump(self.written(), sort_keys=False, allow_unicode=True)
 
     def spans(self) -> dict[str, Span]:
         """Each phase with its start and end in seconds from the run's zero."""

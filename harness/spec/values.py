@@ -48,9 +48,7 @@ SHARE_SCHEMA: Final[dict[str, Any]] = {
 class Model(BaseModel):
     """Base of every part of an experiment: immutable, unknown keys refused, written back under the file's names."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_by_alias=True, serialize_by_alias=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_by_alias=True, serialize_by_alias=True)
 
 
 def show_duration(value_s: float | None) -> str:

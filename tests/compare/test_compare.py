@@ -129,7 +129,8 @@ def test_runs_of_one_variant_have_a_chance_and_no_pair(tmp_path: Path) -> None:
     comparison = compare(runs(tmp_path, stuck("naive", 1), recovers("naive", 2)))
     assert comparison["pairs"] == []
     assert comparison["sentences"] == [
-        "All runs are of one variant: naive: recovered in 1 of 2 valid runs after 2 s to 2 s. There is nothing to compare it with."
+        "All runs are of one variant: naive: recovered in 1 of 2 valid runs after 2 s to 2 s. "
+        "There is nothing to compare it with."
     ]
 
 
@@ -162,7 +163,7 @@ def test_different_experiments_and_lines_are_refused_with_a_sentence(tmp_path: P
     folders = runs(tmp_path, stuck("naive", 1), recovers("budget", 1))
     plan = folders[1].read_json(folders[1].plan)
     folders[1].write_json(folders[1].plan, {**plan, "experiment": "other"})
-    with pytest.raises(SpecError, match="the experiment differs: planted in .* other in"):
+    with pytest.raises(SpecError, match=r"the experiment differs: planted in .* other in"):
         compare(folders)
     plan["spec"]["steady_state"]["for"] = "5s"
     folders[1].write_json(folders[1].plan, plan)

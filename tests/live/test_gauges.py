@@ -57,7 +57,7 @@ async def test_readings_are_taken_four_times_a_second_and_do_not_drift(
     assert [event.t_s for event in events if isinstance(event, Tick)] == [0.25, 0.5, 0.75, 1.0, 1.25]
 
 
-async def test_a_slow_component_costs_the_others_none_of_their_rows(clock: RunClock, logged: Any, tmp_path: Path) -> None:
+async def test_a_slow_component_costs_the_others_no_rows(clock: RunClock, logged: Any, tmp_path: Path) -> None:
     async def read(component: str, patience_s: float) -> Readings:
         if component == "slow" and clock.now_s() > 0.0:
             await trio.sleep(0.9)
@@ -78,7 +78,7 @@ async def test_a_reading_that_did_not_come_is_a_row_that_is_not_there(
     assert [t for t, _, _, _ in rows] == [0.0, 0.25, 1.0, 1.25]
 
 
-async def test_a_tick_shows_the_latest_reading_until_it_is_too_old(clock: RunClock, logged: Any, tmp_path: Path) -> None:
+async def test_a_tick_shows_the_latest_reading_while_fresh(clock: RunClock, logged: Any, tmp_path: Path) -> None:
     async def read(component: str, patience_s: float) -> Readings | None:
         return None if clock.now_s() > 0.0 else Readings(0.0, {"waiting_queue": 9.0})
 

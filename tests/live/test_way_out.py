@@ -45,3 +45,17 @@ async def test_signals_have_their_exit_codes_and_later_ones_change_nothing() -> 
             nursery.cancel_scope.cancel()
     assert out.state is not None
     assert (out.state.state, out.state.exit_code) == ("terminated", Exit.TERMINATED)
+
+
+async def test_a_full_disk_is_told_as_one() -> None:
+    out = WayOut()
+
+    async def write() -> None:
+        raise OSError(28, "No space left on device", "runs/x/gauges.rows")
+
+    with out.scope:
+        await out.guard(write)
+    assert out.state is not None
+    assert out.state.message == (
+        "runs/x/gauges.rows: No space left on device; see that the disk has room and may be written"
+    )

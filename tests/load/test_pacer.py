@@ -82,7 +82,7 @@ def test_no_start_has_no_quantile() -> None:
     assert Lateness().quantile_s(0.99) is None
 
 
-@given(st.lists(st.floats(0.0, 0.0999), min_size=1, max_size=200), st.floats(0.01, 1.0))
+@given(st.lists(st.floats(0.0, 0.0999) | st.floats(0.1, 90.0), min_size=1, max_size=200), st.floats(0.01, 1.0))
 def test_a_quantile_is_within_one_bin_above_the_exact_one(lags_s: list[float], q: float) -> None:
     lateness = Lateness()
     for lag_s in lags_s:
@@ -90,7 +90,11 @@ def test_a_quantile_is_within_one_bin_above_the_exact_one(lags_s: list[float], q
     exact_s = next(lag for rank, lag in enumerate(sorted(lags_s), 1) if rank >= q * len(lags_s))
     found_s = lateness.quantile_s(q)
     assert found_s is not None
-    assert exact_s - 1e-12 <= found_s <= exact_s + 1.0001e-5
+    assert exact_s - 1e-12 <= found_s
+    if exact_s < 60.0:
+        assert found_s <= exact_s + (1.0001e-5 if exact_s < 0.1 else 1.0001e-2)
+    else:
+        assert found_s == lateness.max_s
 
 
 def test_rounds_go_on_in_time_and_in_ids() -> None:

@@ -126,7 +126,7 @@ def bare_region() -> Iterator[Callable[[RunFolder], None]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(folder: RunFolder) -> None:
-        argv = [sys.executable, str(ROOT / "benchmarks" / "bare_region.py"), str(folder.path)]
+        argv = [sys.executable, str(ROOT / "benchmarks" / "support" / "bare_region.py"), str(folder.path)]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout is not None

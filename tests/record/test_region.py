@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RecordError
@@ -23,6 +23,7 @@ def test_components_are_numbered_from_two_with_their_own_addresses() -> None:
     assert region.places["mobile_banking"].name == "mobile-banking.region.test"
 
 
+@settings(deadline=None)
 @given(
     st.integers(min_value=10, max_value=250),
     st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.integers(1, 200), min_size=1, max_size=12),

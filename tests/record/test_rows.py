@@ -80,7 +80,8 @@ def test_the_file_is_laid_out_as_documented(tmp_path: Path) -> None:
 
 def test_layouts_are_the_documented_columns() -> None:
     assert [name for name, _ in OPERATION] == [
-        "op", "story", "app", "worker", "intended_ns", "started_ns", "finished_ns", "deadline_ns", "outcome", "attempts",
+        "op", "story", "app", "worker", "intended_ns", "started_ns", "finished_ns", "deadline_ns", "outcome",
+        "attempts",
     ]  # fmt: skip
     assert [name for name, _ in ATTEMPT] == [
         "op", "layer", "parent", "attempt", "n", "target", "sent_ns", "ended_ns", "result", "status", "cause",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.policies import backoff
@@ -80,11 +80,11 @@ def test_a_dump_by_alias_reads_back_to_the_same_experiment(
 
 def test_a_dump_is_itself_an_experiment_file(changed: Callable[..., ExperimentFile]) -> None:
     experiment = changed().variant("budget")
-    written = {**experiment.written(), "expect": []}
-    again = parse_experiment(yaml.safe_dump(written, sort_keys=False)).variant("base")
-    assert again.written() == written
+    again = parse_experiment(experiment.model_copy(update={"expect": ()}).text()).variant("base")
+    assert again.written() == {**experiment.written(), "expect": []}
 
 
+@settings(deadline=None)
 @given(
     st.floats(min_value=1e-6, max_value=1e4),
     st.floats(min_value=1e-3, max_value=1e5),

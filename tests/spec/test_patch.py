@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.spec.patch import filled, merge, normal, patched
@@ -30,22 +30,26 @@ def test_another_kind_of_policy_replaces_all_parameters() -> None:
     assert merge(base, {"backoff": {"cap": "1s"}})["backoff"] == {"kind": "exponential", "base": "50ms", "cap": "1s"}
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_an_empty_patch_changes_nothing(tree: dict[str, Any]) -> None:
     assert merge(tree, {}) == tree
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_patching_a_thing_with_itself_changes_nothing(tree: dict[str, Any]) -> None:
     assert merge(tree, tree) == tree
 
 
+@settings(deadline=None)
 @given(TREES, TREES)
 def test_a_patch_applied_twice_is_a_patch_applied_once(tree: dict[str, Any], patch: dict[str, Any]) -> None:
     once = merge(tree, patch)
     assert merge(once, patch) == once
 
 
+@settings(deadline=None)
 @given(TREES, TREES)
 def test_nothing_given_is_changed(tree: dict[str, Any], patch: dict[str, Any]) -> None:
     before = repr((tree, patch))

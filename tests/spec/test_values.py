@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.spec.values import read_duration, read_rate, read_share, show_duration, show_rate
@@ -11,11 +11,13 @@ from harness.spec.values import read_duration, read_rate, read_share, show_durat
 POSITIVE = st.floats(min_value=1e-9, max_value=1e9, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(POSITIVE)
 def test_a_duration_written_back_reads_to_the_same_float(value_s: float) -> None:
     assert read_duration(show_duration(value_s)) == value_s
 
 
+@settings(deadline=None)
 @given(POSITIVE)
 def test_a_rate_written_back_reads_to_the_same_float(value_per_s: float) -> None:
     assert read_rate(show_rate(value_per_s)) == value_per_s

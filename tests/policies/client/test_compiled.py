@@ -97,8 +97,9 @@ def loops(slot: str, steps: Any, jit: Jit) -> Any:
     def limiter(spec: Any, state: Any, now: Any, what: Any, draw: Any, flag: Any, out: Any) -> Any:
         for k in range(now.size):
             state, out[k] = admit(spec, state, now[k], draw[k])
-            if what[k] < 4:
-                state = on_result(spec, state, now[k], flag[k], not flag[k] and what[k] < 2)
+            if what[k] < 4:  # a good time and a bad one by turns, each long enough for every average to follow
+                good = flag[k] and (what[k] == 3 or (k // 20_000) % 2 == 0)
+                state = on_result(spec, state, now[k], good, not good and what[k] < 3)
         return state
 
     return jit(limiter)

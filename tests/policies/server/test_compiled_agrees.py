@@ -15,7 +15,8 @@ import pytest
 from numba import njit
 
 from harness.policies import priority
-from harness.policies.server import ENTRIES, admission_steps, compose, drop_steps
+from harness.policies.catalogue import entries
+from harness.policies.server import admission_steps, compose, drop_steps
 
 PARAMS: dict[str, dict[str, Any]] = {
     "queue": {"limit": 20},
@@ -35,8 +36,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "folly_codel": {},
     "facebook_codel": {},
 }
-ADMISSIONS = [kind for slot, kind in ENTRIES if slot == "admission"]
-DROPS = [kind for slot, kind in ENTRIES if slot == "drop"]
+ADMISSIONS = [entry.kind for entry in entries("server", "admission")]
+DROPS = [entry.kind for entry in entries("server", "drop")]
 
 
 def compiled(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,9 +10,10 @@ import pytest
 
 from harness.models.station import Station, StationSpec
 from harness.policies.admission import ConcurrencySpec
+from harness.policies.catalogue import entries
 from harness.policies.discipline import FifoSpec
 from harness.policies.entry import REQUIRED, UNITS
-from harness.policies.server import ENTRIES, ServerSpec, compose
+from harness.policies.server import ServerSpec, compose
 
 NEEDED: dict[str, dict[str, Any]] = {
     "queue": {"limit": 10},
@@ -33,7 +34,7 @@ def test_the_design_files_own_example() -> None:
 
 
 def test_every_entry_composes_alone_and_serves() -> None:
-    for slot, kind in ENTRIES:
+    for slot, kind in ((e.slot, e.kind) for e in entries("server")):
         server = compose({slot: (kind, NEEDED.get(kind, {}))})
         station = Station(StationSpec(2, 0.01, server=server), 1, 0.0)
         for attempt in range(50):
@@ -43,7 +44,7 @@ def test_every_entry_composes_alone_and_serves() -> None:
 
 
 def test_every_composition_either_works_or_says_why_not() -> None:
-    by_slot = {slot: [None, *(k for s, k in ENTRIES if s == slot)]
+    by_slot = {slot: [None, *(e.kind for e in entries("server", slot))]
                for slot in ("admission", "discipline", "drop", "priority")}  # fmt: skip
     refused = 0
     for kinds in product(*by_slot.values()):
@@ -116,12 +117,11 @@ def test_bad_parameters_are_refused_when_composed(slot: str, kind: str, params: 
 
 
 def test_every_entry_states_its_facts() -> None:
-    for (slot, kind), entry in ENTRIES.items():
-        assert (entry.side, entry.slot, entry.kind) == ("server", slot, kind)
+    for entry in entries("server"):
         assert entry.rule
         assert "\n" not in entry.rule
         assert entry.source
         for param in entry.params:
             assert param.unit in UNITS
             assert param.help
-            assert param.default is REQUIRED or param.complaint(param.default) is None, (kind, param.name)
+            assert param.default is REQUIRED or param.complaint(param.default) is None, (entry.kind, param.name)
