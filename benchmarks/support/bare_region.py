@@ -1,6 +1,6 @@
 """The least a load process needs on the other side: a DNS that answers, and bare aiohttp handlers that echo.
 
-    python benchmarks/support/bare_region.py RUN_DIR      serves the region map in RUN_DIR until its standard input closes
+    python benchmarks/support/bare_region.py RUN_DIR      serves RUN_DIR's region map until its standard input closes
 
 No station, no rows, no policies: what is measured against it is the load generator. Prints "ready" once it listens.
 Paths: any operation answers 200 and a small JSON body; `/_count` answers how many were served.

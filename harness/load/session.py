@@ -34,7 +34,6 @@ from harness.policies import catalogue
 from harness.policies.entry import make
 from harness.policies.resolver import ResolverSpec
 from harness.record.region import DNS_PORT, RegionMap, read_region
-from harness.spec.experiment import Experiment
 
 READY_FILE = "load.ready"
 POLL_S = 0.02
@@ -68,7 +67,7 @@ class Session:
         self.planned = int(schedule.op.size)  # by all workers together
         self.worker = worker if self.orchestrated else _free_number(self.folder.rows)
         ask = resolver.WireQuery(self.region.dns_address, DNS_PORT, self.plan.seed)
-        spec = resolver_spec(self.plan.experiment)
+        spec = resolver_spec(self.plan)
         self.resolver = resolver.RegionResolver(spec, ask, lambda: monotonic_ns() * 1e-9)
         resolver.install(self.resolver)
 
@@ -122,9 +121,9 @@ def check_targets(region: RegionMap, allowed: frozenset[str]) -> None:
             check_loopback(place.component, address, allowed)
 
 
-def resolver_spec(experiment: Experiment) -> ResolverSpec:
+def resolver_spec(plan: Plan) -> ResolverSpec:
     """The caching policy of this process's one resolver. Raises SpecError when two stories ask for different ones."""
-    policies = {name: load.client.resolver for name, load in experiment.load.items()}
+    policies = {name: load.client.resolver for name, load in plan.experiment.load.items()}
     first = next(iter(policies.values()))
     for name, policy in policies.items():
         if policy != first:

@@ -1,0 +1,1 @@
+"""The dependent apps over HTTP, one file each; what they decide is in `harness.models.apps`."""
