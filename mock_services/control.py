@@ -227,9 +227,9 @@ async def _body(request: web.Request) -> dict[str, Any]:
     try:
         value = json.loads(raw) if raw else {}
     except ValueError as error:
-        raise RefusedError(400, f"the body is not JSON ({error}); send an object, as in {{\"ttl_s\": 5.0}}") from error
+        raise RefusedError(400, f'the body is not JSON ({error}); send an object, as in {{"ttl_s": 5.0}}') from error
     if not isinstance(value, dict):
-        raise RefusedError(400, f"the body is a {type(value).__name__}; send an object, as in {{\"ttl_s\": 5.0}}")
+        raise RefusedError(400, f'the body is a {type(value).__name__}; send an object, as in {{"ttl_s": 5.0}}')
     return value
 
 

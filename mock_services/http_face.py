@@ -37,6 +37,7 @@ AGE_JITTER = 0.1
 HOLD_S_MAX = 60.0
 HOLD_LOOK_S = 0.25
 KEEPALIVE_S = 3600.0
+_decode = json.JSONDecoder().decode  # `json.loads` guesses the encoding of bytes first; ours is UTF-8
 
 
 class Asked(NamedTuple):
@@ -52,11 +53,11 @@ async def read(request: web.BaseRequest) -> Asked:
     """What a request asks. Raises ValueError with what is wrong."""
     headers = request.headers
     raw = await request.read()
-    params = json.loads(raw) if raw else {}
+    params = _decode(raw.decode()) if raw else {}
     if not isinstance(params, dict):
         raise ValueError(f"the body is a {type(params).__name__}; send an object")  # noqa: TRY004 - bad input
     return Asked(
-        request.path[1:],
+        request.raw_path[1:],
         params,
         wire.parse_attempt(headers.get(wire.ATTEMPT_HEADER)),
         wire.parse_context(headers.get(wire.CONTEXT_HEADER)),

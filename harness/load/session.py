@@ -143,5 +143,3 @@ def _free_number(rows: Path) -> int:
         if not (rows / f"load-{number}-operation.rows").exists():
             return number
     raise RunError(f"{rows}: 1,000 loads are recorded here; serve the region again to get a new folder")
-
-

@@ -181,7 +181,8 @@ def test_the_exposition_is_prometheus_own() -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
     text = exposition("kv", {"served_total": 7.0, "waiting-queue": 2.5})
-    read = {sample.name: (sample.labels, sample.value) for f in text_string_to_metric_families(text) for sample in f.samples}
+    families = text_string_to_metric_families(text)
+    read = {sample.name: (sample.labels, sample.value) for family in families for sample in family.samples}
     assert read == {
         "blackstart_served_total": ({"component": "kv"}, 7.0),
         "blackstart_waiting_queue": ({"component": "kv"}, 2.5),

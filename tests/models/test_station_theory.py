@@ -67,12 +67,12 @@ def test_r8_mm1_mean_sojourn(discipline: str) -> None:
     [
         (0.5, 0.1637, 60_000),
         pytest.param(0.8, 0.3546, 200_000, marks=pytest.mark.long),
-        pytest.param(0.9, 0.6730, 400_000, marks=pytest.mark.long),
+        pytest.param(0.9, 0.6730, 600_000, marks=pytest.mark.long),
     ],
 )
 def test_r8_pollaczek_khinchine_weibull(rho: float, theory_s: float, n: int) -> None:
     sojourns, _, _ = run(StationSpec(1, 0.1, "weibull"), rho * 10.0, n)
-    assert_mean(sojourns, theory_s, 0.03)
+    assert_mean(sojourns, theory_s, 0.04)
 
 
 @pytest.mark.long

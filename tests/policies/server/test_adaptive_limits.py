@@ -99,7 +99,7 @@ def test_vegas_probes_after_thirty_jittered_limits_and_believes_what_it_sees() -
 # Gradient2
 
 
-def test_gradient2_grows_by_eight_tenths_on_equal_times() -> None:
+def test_r19_gradient2_grows_by_eight_tenths_on_equal_times() -> None:
     spec = gradient2.Gradient2Spec(20, 1, 200, 4.0, 0.2, 1.5, 600)
     state = gradient2.start(spec, 0.0)
     for n in range(1, 101):
@@ -107,7 +107,7 @@ def test_gradient2_grows_by_eight_tenths_on_equal_times() -> None:
         assert state.limit == pytest.approx(20 + 0.8 * n, rel=1e-12)
 
 
-def test_gradient2_reads_three_quarters_when_the_time_is_twice_the_long_one() -> None:
+def test_r19_gradient2_reads_three_quarters_when_the_time_is_twice_the_long_one() -> None:
     """A long-term average that ends at 0.1 s after a sample of 0.2 s: g = 1.5 x 0.1 / 0.2."""
     window = 599  # factor 2 / 600
     before = (0.1 - 0.2 * 2 / 600) / (1 - 2 / 600)
