@@ -99,8 +99,8 @@ class HttpFace:
 
     @property
     def connections(self) -> int:
-        """Connections open now."""
-        return len(self._server.connections)
+        """Connections open now; aiohttp also lists closed ones whose handler still works."""
+        return sum(connection.transport is not None for connection in self._server.connections)
 
     async def start(self, socks: Iterable[socket.socket]) -> None:
         """Begin to accept on sockets that are bound already."""

@@ -66,7 +66,11 @@ class Outbound:
         self._clock = clock
         self._places = region.places
         connector = aiohttp.TCPConnector(
-            resolver=resolver, use_dns_cache=False, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=None
+            resolver=resolver,
+            use_dns_cache=False,
+            limit=0,
+            keepalive_timeout=KEEPALIVE_S,
+            happy_eyeballs_delay=None,  # one family here: the next address is tried when one refuses, not raced
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

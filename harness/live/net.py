@@ -19,9 +19,8 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from harness.errors import RunError
-from harness.record.region import DNS_PORT, RegionMap, lay_out
+from harness.record.region import DNS_PORT, LOCK_PORT, RegionMap, lay_out
 
-LOCK_PORT = 7999
 NETS = range(10, 251)
 
 

@@ -35,6 +35,7 @@ from harness.live.log import RunLog
 from harness.live.way_out import DONE, SIGNALS, RunState, WayOut
 from harness.plan import Plan
 from harness.record.folder import RunFolder
+from harness.timeline import edges
 
 READY_S_MAX = 30.0  # interpreters start slowly when several do so on two cores
 ZERO_AHEAD_S = 1.0
@@ -169,7 +170,7 @@ class LiveRun:
                 nursery.start_soon(self.out.guard, children.watch, child, lambda status: False)
             for child in self.load:
                 nursery.start_soon(self.out.guard, self._watch_load, child)
-            dues = timeline.edges(self.plan)
+            dues = edges(self.plan)
             deeds = (dues, self.clock, control, self.ledger, self.log, self.emit)
             nursery.start_soon(self.out.guard, timeline.perform, *deeds)
             nursery.start_soon(self.out.guard, self._phases)

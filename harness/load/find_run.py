@@ -16,11 +16,10 @@ from typing import NamedTuple
 
 from harness.errors import RecordError, RunError
 from harness.record.folder import RunFolder
-from harness.record.region import read_region
+from harness.record.region import LOCK_PORT, read_region
 
 VARIABLE = "BLACKSTART_RUN"
 SERVED = Path("runs") / "serve"
-LOCK_PORT = 7999  # on 127.R.0.1, held by the orchestrator as long as it lives (harness.live.net)
 
 
 class Found(NamedTuple):

@@ -2,7 +2,7 @@
 
 Every run owns one 127.R.0.0/16 (R from 10 to 250), so runs beside each other never share an address. In it:
 
-    127.R.0.1          the orchestrator's lock
+    127.R.0.1          the orchestrator's lock, port 7999: held as long as the run lives
     127.R.0.<c>        control port of component number c (2, 3, ...), port 7900; dns answers queries on 7953
     127.R.<c>.<i>      instance i (1, 2, ...) of component c, port 8000
 
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from harness.errors import RecordError
 
+LOCK_PORT = 7999
 CONTROL_PORT = 7900
 DNS_PORT = 7953
 SERVICE_PORT = 8000

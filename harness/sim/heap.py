@@ -24,15 +24,11 @@ Step = Callable[[], None]
 class Ticket:
     """A step to come, which may be called off."""
 
-    __slots__ = ("at_s", "birth", "step")
+    __slots__ = ("at_s", "step")
 
-    def __init__(self, at_s: float, birth: int, step: Step) -> None:
+    def __init__(self, at_s: float, step: Step) -> None:
         self.at_s = at_s
-        self.birth = birth
         self.step: Step | None = step
-
-    def __lt__(self, other: Ticket) -> bool:
-        return (self.at_s, self.birth) < (other.at_s, other.birth)
 
     def cancel(self) -> None:
         """Call the step off; harmless when it has happened."""
@@ -45,7 +41,7 @@ class Heap:
     def __init__(self, start_s: float = 0.0, pending_max: int = PENDING_MAX) -> None:
         self.now_s = start_s
         self.steps_done = 0
-        self._pending: list[Ticket] = []
+        self._pending: list[tuple[float, int, Ticket]] = []  # births differ, so tickets are never compared
         self._pending_max = pending_max
         self._births = 0
 
@@ -57,8 +53,10 @@ class Heap:
                 "a retry storm without end, or shorten the run"
             )
         self._births += 1
-        ticket = Ticket(max(at_s, self.now_s), self._births, step)
-        heapq.heappush(self._pending, ticket)
+        if at_s < self.now_s:
+            at_s = self.now_s
+        ticket = Ticket(at_s, step)
+        heapq.heappush(self._pending, (at_s, self._births, ticket))
         return ticket
 
     def after(self, wait_s: float, step: Step) -> Ticket:
@@ -68,12 +66,12 @@ class Heap:
     def run(self, until_s: float) -> None:
         """Do everything due up to and including `until_s`; it is then that time."""
         pending = self._pending
-        while pending and pending[0].at_s <= until_s:
-            ticket = heapq.heappop(pending)
+        while pending and pending[0][0] <= until_s:
+            at_s, _, ticket = heapq.heappop(pending)
             step = ticket.step
             if step is None:
                 continue
-            self.now_s = ticket.at_s
+            self.now_s = at_s
             ticket.step = None
             self.steps_done += 1
             step()

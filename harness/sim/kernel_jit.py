@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
@@ -26,9 +26,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _HERE = Path(__file__).parent
 
 
+# Nothing is allocated inside the kernel (tables grow between two calls of it), so nobody needs to count references to
+# them: counting took most of the time. Divisors are checked where specs are made.
+_OPTIONS: Final = {"_nrt": False, "error_model": "numpy"}
+
+
 def jit(function: F) -> F:
     """Compile a function of the kernel; called by other compiled functions only."""
-    return cast("F", numba.njit(function))
+    return cast("F", numba.njit(**_OPTIONS)(function))
 
 
 def jit_cached(function: F) -> F:
@@ -39,7 +44,7 @@ def jit_cached(function: F) -> F:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(directory)
     try:
-        return cast("F", numba.njit(cache=True)(function))
+        return cast("F", numba.njit(cache=True, **_OPTIONS)(function))
     finally:
         numba.config.CACHE_DIR = before
 

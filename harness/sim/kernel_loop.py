@@ -5,8 +5,9 @@ its road, a connection, a name found in the cache, a name asked for, and the hea
 single entry or the head of a list (`kernel_lists`), so finding the earliest is a few comparisons whatever is in flight.
 Equal times go by birth, edges first, which is the order of the world's heap.
 
-Arrivals are drawn as they are needed, in the blocks of `harness.plan.arrivals_s`, so a long run needs no more memory
-than a short one. A run without rows counts per window instead (`WINDOW`).
+The loop allocates nothing. When a table is full, or the operations it was given have all begun, it stops between two
+events and says so; whoever called it helps and calls again (`kernels.py`). So a long run needs no more memory than a
+short one. A run without rows counts per window instead (`WINDOW`).
 """
 
 from __future__ import annotations
@@ -30,72 +31,29 @@ from harness.sim.kernel_client import (
 )
 from harness.sim.kernel_jit import jit, jit_cached
 from harness.sim.kernel_lists import before, connect, pop_timed, release, travel
-from harness.sim.kernel_state import (
-    BETWEEN,
-    EVEN,
-    GIVEN,
-    HEAPED,
-    NOWHERE,
-    SENDING,
-)
+from harness.sim.kernel_state import BETWEEN, HEAPED, SENDING
 from harness.sim.kernel_station import arrive, gave_up, hand_out, perform, write_served
 
 _OK, _TIMEOUT, _UNSENT = int(Result.OK), int(Result.TIMEOUT), int(Result.UNSENT)
 _UNFINISHED = int(Result.UNFINISHED)
 _NO_CAUSE, _TIMED_OUT, _CONNECT = int(Cause.NONE), int(Cause.TIMEOUT), int(Cause.CONNECT)
 _LEFT_OPEN = int(Outcome.UNFINISHED)
-BLOCK = 1024  # as in harness.plan; a test compares the arrivals
+OVER, MORE_DUE, MORE_ROOM = range(3)
 NOTHING, EDGE_DUE, OPERATION, WAKE, TIMER, ROAD, CONNECTED, FOUND_NAME, ASKED, TIMED_DUE = range(10)
 
 
 @jit
-def next_block(r: Any, block: Any, rng: Any, last_s: float, begun: int) -> int:
-    """Fill `block` with the next moments at which operations are due; how many there are (0 when the load has ended)."""
-    if last_s >= r.load_end_s:
-        return 0
-    size = block.size
-    if r.process == EVEN:
-        for k in range(size):
-            block[k] = (begun + k) / r.rate_per_s
-    else:
-        gaps = rng.exponential(1.0 / r.rate_per_s, size)
-        sum_s = 0.0
-        for k in range(size):
-            sum_s += gaps[k]
-            block[k] = last_s + sum_s
-    for k in range(size):
-        if not block[k] < r.load_end_s:
-            return k
-    return size
-
-
-@jit
-def grown(table: Any) -> Any:
-    """The table with twice the rows."""
-    wider = np.empty(2 * table.size, table.dtype)
-    wider[: table.size] = table
-    return wider
-
-
-@jit
-def link_exchanges(w: Any, xs: Any, begin_at: int) -> None:
-    """Put the slots from `begin_at` on into the list of free ones."""
-    for i in range(xs.size - 1, begin_at - 1, -1):
-        xs[i].number = -1
-        xs[i].attempt = np.uint64(0)
-        xs[i].job = NOWHERE
-        xs[i].free_after = w.free_exchange
-        w.free_exchange = i
-
-
-@jit
-def link_talks(w: Any, ts: Any, begin_at: int) -> None:
-    """As `link_exchanges`, for calls."""
-    for j in range(ts.size - 1, begin_at - 1, -1):
-        ts[j].op = np.uint64(0)
-        ts[j].state = 0
-        ts[j].free_after = w.free_talk
-        w.free_talk = j
+def room(w: Any, r: Any, xs: Any, ts: Any, timed: Any, ends: Any, rows: Any) -> bool:
+    """Whether the tables have room for all that one event can add."""
+    if w.free_exchange < 0 or w.free_talk < 0 or w.timed + 2 > timed.size or w.ends + w.waiting + 2 > ends.size:
+        return False
+    if r.keep_rows == 0:
+        return True
+    return (
+        w.operations + 2 <= rows[0].size
+        and w.attempts + 3 <= rows[1].size
+        and w.served + w.in_exchanges + 2 <= rows[2].size
+    )
 
 
 @jit
@@ -109,13 +67,13 @@ def close_windows(w: Any, r: Any, windows: Any) -> None:
 
 
 @jit
-def soonest(w: Any, xs: Any, timed: Any, edges: Any, edge: int, due_s: float, due_birth: int) -> tuple[float, int]:
+def soonest(w: Any, xs: Any, timed: Any, edges: Any) -> tuple[float, int]:
     """When the next event is, and which of the nine it is."""
     at_s, birth, what = math.inf, 0, NOTHING
-    if edge < edges.size:
-        at_s, birth, what = edges[edge].at_s, -1, EDGE_DUE
-    if before(due_s, due_birth, at_s, birth):
-        at_s, birth, what = due_s, due_birth, OPERATION
+    if w.edge < edges.size:
+        at_s, birth, what = edges[w.edge].at_s, -1, EDGE_DUE
+    if before(w.due_s, w.due_birth, at_s, birth):
+        at_s, birth, what = w.due_s, w.due_birth, OPERATION
     if before(w.wake_s, w.wake_birth, at_s, birth):
         at_s, birth, what = w.wake_s, w.wake_birth, WAKE
     if w.timer_first >= 0:
@@ -143,59 +101,34 @@ def soonest(w: Any, xs: Any, timed: Any, edges: Any, edge: int, due_s: float, du
 
 @jit_cached
 def play(
-    now: Any, rules: Any, edges: Any, due: Any, rng: Any, client: Any, calls: Any, server: Any, state: Any,
-    tables: Any, rows: Any, windows: Any,
+    now: Any, rules: Any, edges: Any, due: Any, client: Any, calls: Any, server: Any, state: Any, tables: Any, rows: Any,
+    windows: Any,
 ) -> Any:  # fmt: skip
-    """Play one run; the rows written. `calls` and `state` are the policies' first states."""
+    """Go on with a run until it is OVER, or wants MORE_DUE operations or MORE_ROOM in its tables.
+
+    Gives back which, and the policies' states, with which to call again. `due` are the next moments at which operations
+    are due, ascending and before the end of the load; `now.due` counts those begun.
+    """
     w, r = now[0], rules[0]
     xs, ts, timed, ends, idle = tables
-    block = due if r.process == GIVEN else np.empty(BLOCK, np.float64)
-    dues = due.size if r.process == GIVEN else next_block(r, block, rng, 0.0, 0)
-    k = 0
-    edge = 0
-    op = np.uint64(0)
-    begun = 0
-    horizon_s = r.load_end_s
-    w.free_exchange = w.free_talk = -1
-    link_exchanges(w, xs, 0)
-    link_talks(w, ts, 0)
-    w.births = 1
-    due_s, due_birth = (block[0], 1) if dues > 0 else (math.inf, 1)
+    if w.due_birth == 0:
+        w.births += 1
+        w.due_birth = w.births
+        w.due_s = due[0] if due.size > 0 else math.inf
     while True:
-        at_s, what = soonest(w, xs, timed, edges, edge, due_s, due_birth)
-        if not at_s <= horizon_s:
-            w.now_s = horizon_s
-            if w.in_talks == 0 or horizon_s >= r.end_s:
+        at_s, what = soonest(w, xs, timed, edges)
+        if not at_s <= w.horizon_s:
+            w.now_s = w.horizon_s
+            if w.in_talks == 0 or w.horizon_s >= r.end_s:
                 break
-            horizon_s = min(horizon_s + r.drain_step_s, r.end_s)
+            w.horizon_s = min(w.horizon_s + r.drain_step_s, r.end_s)
             continue
+        if not room(w, r, xs, ts, timed, ends, rows):
+            return MORE_ROOM, calls, state
         w.now_s = at_s
         w.events += 1
         if at_s >= w.window_end_s:
             close_windows(w, r, windows)
-
-        # Room for all that one event can add
-        if w.free_exchange < 0:
-            held = xs.size
-            xs, idle = grown(xs), grown(idle)
-            link_exchanges(w, xs, held)
-        if w.free_talk < 0:
-            held = ts.size
-            ts = grown(ts)
-            link_talks(w, ts, held)
-        if w.timed + 2 > timed.size:
-            timed = grown(timed)
-        while w.ends + w.waiting + 2 > ends.size:
-            ends = grown(ends)
-        if r.keep_rows == 1:
-            operations, attempts, served = rows
-            if w.operations + 2 > operations.size:
-                operations = grown(operations)
-            if w.attempts + 3 > attempts.size:
-                attempts = grown(attempts)
-            while w.served + w.in_exchanges + 2 > served.size:
-                served = grown(served)
-            rows = (operations, attempts, served)
 
         called = -1  # the call whose attempt has ended
         result, status = 0, 0
@@ -252,20 +185,14 @@ def play(
                 close_attempt(w, r, xs, i, rows, result, 0, _TIMED_OUT if sent else _CONNECT)
                 called, gone, loose = x.talk, i, i
         elif what == OPERATION:
-            op += np.uint64(1)
-            calls = begin(w, r, xs, ts, timed, idle, rows[0], windows, op, client, calls)
-            k += 1
-            if k == dues:
-                begun += dues
-                last_s = block[dues - 1]
-                k = 0
-                whole = dues == block.size
-                dues = next_block(r, block, rng, last_s, begun) if whole and r.process != GIVEN else 0
-            if dues > 0:
-                w.births += 1
-                due_s, due_birth = block[k], w.births
-            else:
-                due_s = math.inf
+            w.op += np.uint64(1)
+            calls = begin(w, r, xs, ts, timed, idle, rows[0], windows, w.op, client, calls)
+            w.due += 1
+            if w.due == due.size:
+                w.due_birth = 0
+                return MORE_DUE, calls, state
+            w.births += 1
+            w.due_s, w.due_birth = due[w.due], w.births
         elif what == CONNECTED:
             i = w.connect_first
             x = xs[i]
@@ -297,8 +224,8 @@ def play(
                 resolved(w, r, xs, i)
                 i = following
         else:
-            deed, value = edges[edge].deed, edges[edge].value
-            edge += 1
+            deed, value = edges[w.edge].deed, edges[w.edge].value
+            w.edge += 1
             state = perform(w, r, xs, ends, deed, value, rows[2], windows, server, state)
 
         if leaving >= 0:
@@ -310,7 +237,7 @@ def play(
         if loose >= 0:
             release(w, xs, loose)
     close_windows(w, r, windows)
-    return close(w, r, xs, ts, rows, windows)
+    return OVER, calls, state
 
 
 @jit
@@ -323,42 +250,18 @@ def resolved(w: Any, r: Any, xs: Any, i: int) -> None:
         connect(w, r, xs, i)
 
 
-@jit
-def close(w: Any, r: Any, xs: Any, ts: Any, rows: Any, windows: Any) -> Any:
-    """Write down what is still open, in the order in which it began."""
-    operations, attempts, served = rows
-    if r.keep_rows == 1:
-        while w.operations + w.in_talks + 1 > operations.size:
-            operations = grown(operations)
-        while w.attempts + w.in_talks + 1 > attempts.size:
-            attempts = grown(attempts)
-        while w.served + w.in_exchanges + 1 > served.size:
-            served = grown(served)
-    inside = np.empty(xs.size, np.int64)
-    count = 0
-    for i in range(xs.size):
-        if xs[i].job != NOWHERE:
-            inside[count] = xs[i].number
-            count += 1
-    order = np.argsort(inside[:count])
-    slots = np.empty(count, np.int64)
-    count = 0
-    for i in range(xs.size):
-        if xs[i].job != NOWHERE:
-            slots[count] = i
-            count += 1
-    open_ops = np.empty(ts.size, np.int64)
-    talks = 0
-    for j in range(ts.size):
-        open_ops[j] = np.int64(ts[j].op) if ts[j].state != 0 else np.int64(2**62)
-        talks += ts[j].state != 0
-    for j in np.argsort(open_ops)[:talks]:
-        t = ts[j]
+@jit_cached
+def close(
+    now: Any, rules: Any, xs: Any, ts: Any, talks: Any, jobs: Any, rows: Any, windows: Any
+) -> None:
+    """Write down what is still open: `talks` and `jobs` are slots, in the order in which these began."""
+    w, r = now[0], rules[0]
+    for m in range(talks.size):
+        t = ts[talks[m]]
         if t.state == SENDING:
-            write_attempt(w, r, xs[t.exchange], attempts, _UNFINISHED, 0, _NO_CAUSE, -1)
-        write_operation(w, r, t, operations, windows, _LEFT_OPEN, math.nan)
-    for m in order:
-        x = xs[slots[m]]
+            write_attempt(w, r, xs[t.exchange], rows[1], _UNFINISHED, 0, _NO_CAUSE, -1)
+        write_operation(w, r, t, rows[0], windows, _LEFT_OPEN, math.nan)
+    for m in range(jobs.size):
+        x = xs[jobs[m]]
         x.arrived_s, x.began_s, x.service_s = x.sent_s, math.nan, 0.0  # as the world writes what it cuts off
-        write_served(w, r, x, served, math.nan)
-    return operations[: w.operations], attempts[: w.attempts], served[: w.served]
+        write_served(w, r, x, rows[2], math.nan)

@@ -23,37 +23,42 @@ ATTEMPT_ROW: Final = np.dtype(list(LAYOUTS["attempt"]))
 SERVED_ROW: Final = np.dtype(list(LAYOUTS["served"]))
 
 
-def _table(floats: str = "", ints: str = "", hashes: str = "") -> np.dtype[Any]:
+def _table(floats: str = "", ints: str = "", hashes: str = "", shorts: str = "") -> np.dtype[Any]:
     columns = [(name, "<f8") for name in floats.split()]
     columns += [(name, "<i8") for name in ints.split()]
     columns += [(name, "<u8") for name in hashes.split()]
+    columns += [(name, "<i4") for name in shorts.split()]
     return np.dtype(columns, align=True)
 
 
 RULES: Final = _table(
-    floats="rate_per_s load_end_s end_s drain_step_s window_s timeout_s deadline_s one_way_s query_s connect_s "
+    floats="end_s drain_step_s window_s timeout_s deadline_s one_way_s query_s connect_s "
     "max_age_s dns_keep_s mean_s lifo_after_s",
-    ints="process attempts propagate late cancellation at_acceptance silent distribution order slots refusal "
+    ints="attempts propagate late cancellation at_acceptance silent distribution order slots refusal "
     "refusal_status admission_draws keep_rows app target",
     hashes="service backoff limiter admission errors age",
 )
 NOW: Final = _table(
-    floats="now_s station_s mean_s slowdown error_share wake_s asked_s dns_until_s line_empty_s window_end_s",
+    floats="now_s station_s mean_s slowdown error_share wake_s asked_s dns_until_s line_empty_s window_end_s due_s "
+    "horizon_s",
     ints="births numbers waiting running slots line_first line_last ends timed wake_birth timer_first timer_last "
     "road_first road_last connect_first connect_last found_first found_last asking_first asking_last asking asked_birth "
     "idle done_first done_last free_exchange free_talk open operations attempts served in_exchanges in_talks between "
-    "window events",
+    "window events edge due due_birth",
+    hashes="op",
 )
 EXCHANGE: Final = _table(
     floats="sent_s born_s deadline_s timer_s road_s arrived_s began_s service_s done_s",
-    ints="talk n over arrived path timer timer_birth timer_before timer_after road_birth road_after result status cause "
-    "job number inside line_before line_after done_cause done_after free_after",
+    ints="timer_birth road_birth number",
     hashes="attempt op",
+    shorts="talk n over arrived path timer timer_before timer_after road_after result status cause job inside "
+    "line_before line_after done_cause done_after free_after",
 )
 TALK: Final = _table(
     floats="intended_s deadline_s wait_s until_s since_s",
-    ints="state n ask exchange timed_out throttled ticket result free_after",
+    ints="ticket",
     hashes="op key",
+    shorts="state n ask exchange timed_out throttled result free_after",
 )
 TIMED: Final = _table(floats="at_s", ints="birth ref")
 END: Final = _table(floats="at_s", ints="number slot")
@@ -67,8 +72,7 @@ WINDOW: Final = _table(
 OFF, LISTED, HEAPED = 0, 1, 2
 NOWHERE, WAITING, RUNNING = 0, 1, 2
 FREE, SENDING, BETWEEN = 0, 1, 2
-# RULES.process, .distribution and .order
-GIVEN, EVEN, POISSON = 0, 1, 2
+# RULES.distribution and .order
 EXPONENTIAL, FIXED, WEIBULL = 0, 1, 2
 FIFO, LIFO, ADAPTIVE_LIFO = 0, 1, 2
 # EDGE.deed

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from harness.errors import RunError
-from harness.live.net import LOCK_PORT, claim, endpoints
-from harness.record.region import lay_out
+from harness.live.net import claim, endpoints
+from harness.record.region import LOCK_PORT, lay_out
 
 SMALL = {"dns": 1, "kv": 2}
 

@@ -13,10 +13,11 @@ from harness.errors import RunError
 from harness.live.clock import RunClock
 from harness.live.control import Control, Refused
 from harness.live.events import Edge, Event
-from harness.live.timeline import UNDO_S_MAX, Due, Ledger, edges, perform, undo
+from harness.live.timeline import UNDO_S_MAX, Ledger, perform, undo
 from harness.plan import Plan, make_plan
 from harness.record.region import lay_out
 from harness.spec import parse_experiment
+from harness.timeline import Due, edges
 
 REGION = lay_out(99, {"dns": 1, "kv": 1})
 INJECT = Due(1.0, "inject", "1", "kv", "latency", {"mean": "100ms"}, 7.0, False, "kv.latency")

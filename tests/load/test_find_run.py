@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RecordError, RunError
-from harness.load.find_run import LOCK_PORT, find_run, is_held
-from harness.record.region import lay_out
+from harness.load.find_run import find_run, is_held
+from harness.record.region import LOCK_PORT, lay_out
 
 NETS = (241, 242)
 
