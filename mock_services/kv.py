@@ -1,8 +1,7 @@
 """The table store on the wire: a station decides when, a table store decides what, and this file only carries.
 
     POST /read, /write      see `harness.models.table`; any number of addresses, one station behind them all
-    faults                  latency {mean: 100ms | factor: 4}, capacity {slots: n}, errors {share: 10%}
-    actions                 drop_queue, add_capacity {slots: n}
+    faults and actions      see `harness.models.store_controls`
 
 A request is offered to the station as it arrives. When the station says it is done, its work takes effect, whether or
 not anybody still waits for the answer: without cancellation a server does not know that its caller has gone, and that
@@ -28,14 +27,13 @@ from harness.errors import SpecError
 from harness.flows import wire
 from harness.flows.wants import Cause
 from harness.models.station import Done, Station, StationSpec
+from harness.models.store_controls import StoreControls
 from harness.models.table import Answer, TableStore
 from harness.spec.experiment import Conventions
 from harness.spec.region import Kv
-from harness.units import duration_s, fraction
 from mock_services.contract import Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
 
-_ERRORS = seeds.stream_id("fault/errors")
 _UNNAMED = seeds.stream_id("kv/unnamed")
 _KNOWN = frozenset({"read", "write"})
 
@@ -87,21 +85,15 @@ class KvService(Component):
         self._work: dict[int, _Work] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
-        self._slots = station.slots  # those the operators gave, whatever a fault says meanwhile
-        self._slots_fault: int | None = None
-        self._error_share = 0.0
         self._unnamed = self._errors = self._duplicates = self._abandoned = 0
         self._last_wait_s = 0.0
-        self.faults = {
-            "latency": Fault(self._latency, lambda: self._set_speed(None, 1.0)),
-            "capacity": Fault(self._capacity, lambda: self._set_slots(None)),
-            "errors": Fault(self._fail_some, lambda: self._set_error_share(0.0)),
-        }
+        self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
         self.actions = {"drop_queue": self._drop_queue, "add_capacity": self._add_capacity}
 
     async def start(self) -> None:
         """See the contract."""
         self._station = Station(self._spec, self._context.seed, self._clock.now_s())
+        self._controls = StoreControls(self._station, self._context.seed)
         self._served = ServedLog(self._context.served())
         await self._face.start(self._socks)
 
@@ -151,7 +143,7 @@ class KvService(Component):
         if attempt in self._work:
             self._duplicates += 1
             return reply(409, "duplicate_attempt", {"message": f"attempt {attempt} is being served already"})
-        if self._error_share > 0.0 and seeds.draw(self._context.seed, _ERRORS, attempt) < self._error_share:
+        if self._controls.hits(attempt):
             self._errors += 1
             self._served.add(asked.attempt, arrived_s, math.nan, arrived_s, 0.0, gone(request.transport))
             return refuse(Cause.INJECTED)
@@ -223,55 +215,32 @@ class KvService(Component):
         self._unnamed += 1
         return seeds.mix(self._context.seed, _UNNAMED, self._unnamed)
 
-    def _latency(self, params: Params) -> None:
-        mean, factor = params.get("mean"), params.get("factor")
-        if (mean is None) == (factor is None):
-            raise ValueError("give either mean, as in 100ms, or factor, as in 4")
-        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, int | float) or factor < 0):
-            raise ValueError(f"factor is {factor!r}; give a number of at least 0")
-        self._set_speed(None if mean is None else duration_s(mean), 1.0 if factor is None else float(factor))
+    def _fault(self, name: str) -> Fault:
+        """A switch of the store's controls, on this service's clock."""
 
-    def _set_speed(self, mean_s: float | None, factor: float) -> None:
-        now_s = self._clock.now_s()
-        self._station.set_mean_s(self._spec.mean_s if mean_s is None else mean_s, now_s)
-        self._station.set_slowdown(factor, now_s)
-        self._pump(now_s)
+        def on(params: Params) -> None:
+            now_s = self._clock.now_s()
+            self._controls.on[name](params, now_s)
+            self._pump(now_s)
 
-    def _capacity(self, params: Params) -> None:
-        self._set_slots(_count(params, 0))
+        def off() -> None:
+            now_s = self._clock.now_s()
+            self._controls.off[name](now_s)
+            self._pump(now_s)
 
-    def _set_slots(self, fault: int | None) -> None:
-        self._slots_fault = fault
-        now_s = self._clock.now_s()
-        self._station.set_slots(self._slots if fault is None else fault, now_s)
-        self._pump(now_s)
-
-    def _fail_some(self, params: Params) -> None:
-        share = fraction(params.get("share"))
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
-        self._set_error_share(share)
-
-    def _set_error_share(self, share: float) -> None:
-        self._error_share = share
+        return Fault(on, off)
 
     def _drop_queue(self, params: Params) -> dict[str, Any]:
         now_s = self._clock.now_s()
         self._pump(now_s)
-        dropped = self._station.drop_queue(now_s)
+        dropped = self._controls.drop_queue(now_s)
         for done in dropped:
             self._finish(done)
         self._pump(now_s)
         return {"dropped": len(dropped)}
 
     def _add_capacity(self, params: Params) -> dict[str, Any]:
-        self._slots += _count(params, 1)
-        self._set_slots(self._slots_fault)
-        return {"slots": self._slots}
-
-
-def _count(params: Params, least: int) -> int:
-    slots = params.get("slots")
-    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
-        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
-    return slots
+        now_s = self._clock.now_s()
+        found = self._controls.add_capacity(params, now_s)
+        self._pump(now_s)
+        return found

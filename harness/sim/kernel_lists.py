@@ -206,9 +206,10 @@ def quit_line(w: Any, xs: Any, i: int) -> None:
 
 @jit
 def release(w: Any, xs: Any, i: int) -> None:
-    """Use the slot of exchange `i` again, if its caller has gone and nothing of it is under way."""
+    """Use the slot of exchange `i` again, if its caller has gone and nothing of it is under way; once only."""
     x = xs[i]
     if x.over == 1 and x.path == 0:
+        x.path = -1
         x.number = -1
         x.attempt = np.uint64(0)
         x.free_after = w.free_exchange

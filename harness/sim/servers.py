@@ -14,19 +14,18 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness import seeds
 from harness.flows.wants import Cause, Flow
 from harness.models.apps.base import App, AppRequest, Response
 from harness.models.station import Done, Station
+from harness.models.store_controls import StoreControls
 from harness.models.table import TableStore
 from harness.record.rows import RowWriter
 from harness.sim.conversation import Conversation
 from harness.sim.heap import Heap, Ticket
 from harness.sim.network import Caller, Exchange
-from harness.units import duration_s, fraction
 
-_INJECTED = seeds.stream_id("fault/errors")
 Params = Mapping[str, Any]
+Switch = tuple[Callable[[Params], None], Callable[[], None]]  # inject, heal
 
 
 def _ns(at_s: float) -> int:
@@ -43,21 +42,12 @@ class StoreServer:
         self.station = station
         self.table = TableStore()
         self._heap = heap
-        self._seed = seed
         self._silent = silent
         self._rows = rows
         self._inside: dict[int, Exchange] = {}
         self._wake: Ticket | None = None
-        self._mean_s = station.spec.mean_s
-        self._error_share = 0.0
-        self.faults: dict[str, tuple[Callable[[Params], None], Callable[[], None]]] = {
-            "latency": (self._slow, self._heal_latency),
-            "capacity": (
-                lambda params: self._resize(int(params["slots"])),
-                lambda: self._resize(self.station.spec.slots),
-            ),
-            "errors": (self._break, self._mend),
-        }
+        self._controls = StoreControls(station, seed)
+        self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
         self.actions: dict[str, Callable[[Params], object]] = {
             "drop_queue": self._drop_queue,
             "add_capacity": self._add,
@@ -66,7 +56,7 @@ class StoreServer:
     def arrive(self, exchange: Exchange) -> None:
         """Offer the request to the station."""
         want, now_s = exchange.want, self._heap.now_s
-        if self._error_share > 0.0 and seeds.draw(self._seed, _INJECTED, want.attempt_id) < self._error_share:
+        if self._controls.hits(want.attempt_id):
             self._row(want.attempt_id, now_s, math.nan, now_s, 0.0, exchange)
             exchange.fail(Cause.INJECTED)
             return
@@ -127,38 +117,28 @@ class StoreServer:
     ) -> None:
         self._rows.add(attempt, 0, _ns(arrived_s), _ns(began_s), _ns(ended_s), _ns(service_s), int(exchange.over))
 
-    def _slow(self, params: Params) -> None:
-        now_s = self._heap.now_s
-        if "mean" in params:
-            self.station.set_mean_s(duration_s(params["mean"]), now_s)
-        else:
-            self.station.set_slowdown(float(params["factor"]), now_s)
+    def _fault(self, name: str) -> Switch:
+        def on(params: Params) -> None:
+            self._controls.on[name](params, self._heap.now_s)
+            self._settle()
 
-    def _heal_latency(self) -> None:
-        self.station.set_mean_s(self._mean_s, self._heap.now_s)
-        self.station.set_slowdown(1.0, self._heap.now_s)
+        def off() -> None:
+            self._controls.off[name](self._heap.now_s)
+            self._settle()
 
-    def _resize(self, slots: int) -> None:
-        self.station.set_slots(slots, self._heap.now_s)
-        self._settle()
-
-    def _break(self, params: Params) -> None:
-        self._error_share = fraction(params["share"])
-
-    def _mend(self) -> None:
-        self._error_share = 0.0
+        return on, off
 
     def _drop_queue(self, params: Params) -> dict[str, int]:
-        dropped = self.station.drop_queue(self._heap.now_s)
+        dropped = self._controls.drop_queue(self._heap.now_s)
         for done in dropped:
             self._done(done)
         self._settle()
         return {"dropped": len(dropped)}
 
-    def _add(self, params: Params) -> dict[str, float]:
-        slots = int(self.station.gauges(self._heap.now_s)["slots"]) + int(params["slots"])
-        self._resize(slots)
-        return {"slots": slots}
+    def _add(self, params: Params) -> object:
+        found = self._controls.add_capacity(params, self._heap.now_s)
+        self._settle()
+        return found
 
 
 class AppServer:
@@ -178,7 +158,7 @@ class AppServer:
         self.max_age_s = max_age_s
         self.brain = brain
         self.caller = caller
-        self.faults: dict[str, tuple[Callable[[Params], None], Callable[[], None]]] = {}
+        self.faults: dict[str, Switch] = {}
         self.actions: dict[str, Callable[[Params], object]] = {}
         self._heap = heap
         self._silent = silent

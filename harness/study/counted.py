@@ -4,9 +4,10 @@ The kernel's counts per window are laid into the windows of the analysis; what a
 injected, when it was fixed) comes from the plan, because in virtual time everything happens when it is planned. From
 there on the code is the analysis's own: rolling windows, lines, validity, capacity, backlog, verdict.
 
-Two things are read differently from a folder of rows. Goodput of the last third is counted by intended start, not by
-finish (it decides only whether a stuck run is "metastable" or "degraded", at half of baseline). And without a p99
-line no latency is known, so none is judged; with one, rows are kept and the latency comes from them.
+Three things are read differently from a folder of rows. Goodput of the last third is counted by intended start, not by
+finish (it decides only whether a stuck run is "metastable" or "degraded", at half of baseline). Goodput of a phase is
+that of the whole windows in it. And without a p99 line no latency is known, so none is judged; with one, rows are kept
+and the latency comes from them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from harness.analyse.windows import WIDTH_S, Windows
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.sim.kernels import model_of, rows_of, summary_of
+from harness.spec.moments import Span
 from harness.study.engine import Told, rounded
 from harness.timeline import edges
 
@@ -91,7 +93,7 @@ class KernelRunner:
         windows = Counted(self._plan.end_s, counts)
         if "p99" in self._lines.lines:
             windows.add_latency(rows_of(model).operation)
-        return self._told(windows, counts)
+        return self._told(windows)
 
     def evidence(self, windows: Windows) -> Evidence:
         """What a folder's rows would have been gathered into."""
@@ -111,7 +113,7 @@ class KernelRunner:
             None,
         )
 
-    def _told(self, windows: Windows, counts: Any) -> Told:
+    def _told(self, windows: Windows) -> Told:
         evidence = self.evidence(windows)
         steadiness, found = evidence.steady, self._moments
         verdict, _ = decide(_facts(evidence))
@@ -127,17 +129,10 @@ class KernelRunner:
             None if fix_s is None else rounded(max(0.0, found.load_end_s - fix_s)),
             rounded(ratios.overall),
             rounded(ratios.peak),
-            self._good_per_s(counts, "outage"),
-            self._good_per_s(counts, "recovery"),
+            *(_good_per_s(windows, self._plan.phase(name)) for name in ("outage", "recovery")),
             rounded(evidence.backlog.peak),
             rounded(evidence.backlog.drain_s),
         )
-
-    def _good_per_s(self, counts: Any, name: str) -> float:
-        phase = self._plan.phase(name)
-        first, last = round(phase.start_s / WIDTH_S), round(phase.end_s / WIDTH_S)
-        return float(counts["good"][first:last].sum()) / (phase.end_s - phase.start_s)
-
 
 def _facts(evidence: Evidence) -> Facts:
     """The facts a verdict is made of, as `harness.analyse.measures` finds them."""
@@ -157,6 +152,12 @@ def _facts(evidence: Evidence) -> Facts:
         is_falling(evidence.backlog.t_s[late], evidence.backlog.total[late], evidence.backlog.peak or 0.0),
         float(good_late / good_before) if good_before else math.nan,
     )
+
+
+def _good_per_s(windows: Windows, phase: Span) -> float | None:
+    part = windows.span(phase.start_s, phase.end_s)
+    seconds = (part.stop - part.start) * windows.width_s
+    return rounded(float(windows.get("due_good")[part].sum()) / seconds) if seconds else None
 
 
 def _padded(column: Any, n: int) -> Floats:

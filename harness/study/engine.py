@@ -112,7 +112,7 @@ def from_measures(measures: Mapping[str, Any], plan: Plan) -> Told:
     latency = measures["latency"]
 
     def good_per_s(phase: str) -> float | None:
-        return latency[phase]["good"] / spans[phase] if phase in latency else None
+        return rounded(latency[phase]["good"] / spans[phase]) if phase in latency else None
 
     return Told(
         "world",

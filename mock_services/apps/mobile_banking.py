@@ -1,7 +1,7 @@
 """Mobile banking on the wire: `harness.models.apps.mobile_banking` with sockets, a resolver and one timer.
 
     POST /transfer, /balance      any number of addresses, one brain behind them all
-    gauges                        the brain's, the resolver's (dns_...) and the connections
+    gauges                        the brain's, the resolver's and the connections
 
 Each attempt of a user is a flow that the driver plays inside aiohttp's handler; each replay of the outbox is a flow in
 a task of its own. The brain is asked for replays after every step, since any step may have opened the outbox, and by a
@@ -117,13 +117,9 @@ class BankingService(Component):
 
     def gauges(self) -> dict[str, float]:
         """See the module."""
-        cache = self._resolver.cache
         return {
             **self._brain.gauges(self._clock.now_s()),
-            "dns_queries_total": float(cache.queries),
-            "dns_cache_hits_total": float(cache.hits),
-            "dns_empty_total": float(cache.empties),
-            "dns_stale_total": float(cache.stale),
+            **self._resolver.cache.gauges(),
             "connections": float(self._face.connections),
         }
 

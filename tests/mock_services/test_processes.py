@@ -117,7 +117,7 @@ def test_a_region_starts_serves_and_ends_cleanly(run: Run) -> None:
             async with client.get(run.control("mobile_banking", "/_gauges"), headers=token) as response:
                 gauges = (await response.json())["gauges"]
             assert gauges["waiting_outbox"] == 0.0
-            assert gauges["dns_queries_total"] >= 1.0
+            assert gauges["resolver_queries_total"] >= 1.0
             assert gauges["loop_lag_s"] < 1.0
 
     asyncio.run(body())

@@ -1,0 +1,94 @@
+"""What faults and operators can do to a table store's station, in one place for every engine.
+
+    faults     latency {mean: 100ms | factor: 4}   capacity {slots: n}   errors {share: 10%}
+    actions    drop_queue   add_capacity {slots: n}
+
+A fault that is injected anew replaces the earlier one entirely. Capacity that operators add while a capacity fault
+lasts counts from its end. Which attempts an error fault hits is a draw of the attempt, the same in every engine.
+
+Parameters come as an experiment file or a control port gives them (texts with units); ValueError says what is wrong
+with them, and then nothing has changed. After each of these the driver looks at the station again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness import seeds
+from harness.models.station import Done, Station
+from harness.units import duration_s, fraction
+
+_ERRORS = seeds.stream_id("fault/errors")
+Params = Mapping[str, Any]
+
+
+class StoreControls:
+    """The switches of one station. Times are seconds from the run's zero."""
+
+    def __init__(self, station: Station, seed: int) -> None:
+        self._station = station
+        self._seed = seed
+        self._slots = station.spec.slots  # those the operators gave, whatever a fault says meanwhile
+        self._slots_fault: int | None = None
+        self._error_share = 0.0
+        self.on: dict[str, Callable[[Params, float], None]] = {
+            "latency": self._latency,
+            "capacity": self._capacity,
+            "errors": self._errors,
+        }
+        self.off: dict[str, Callable[[float], None]] = {
+            "latency": lambda now_s: self._set_speed(None, 1.0, now_s),
+            "capacity": lambda now_s: self._set_slots(None, now_s),
+            "errors": lambda now_s: self._set_share(0.0),
+        }
+
+    def hits(self, attempt: int) -> bool:
+        """True when the error fault is on and answers this attempt."""
+        return self._error_share > 0.0 and seeds.draw(self._seed, _ERRORS, attempt) < self._error_share
+
+    def drop_queue(self, now_s: float) -> list[Done]:
+        """Throw away what waits; the driver answers them."""
+        return self._station.drop_queue(now_s)
+
+    def add_capacity(self, params: Params, now_s: float) -> dict[str, Any]:
+        """Give the station more workers for good; how many it has then."""
+        self._slots += _count(params, 1)
+        self._set_slots(self._slots_fault, now_s)
+        return {"slots": self._slots}
+
+    def _latency(self, params: Params, now_s: float) -> None:
+        mean, factor = params.get("mean"), params.get("factor")
+        if (mean is None) == (factor is None):
+            raise ValueError("give either mean, as in 100ms, or factor, as in 4")
+        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, int | float) or factor < 0):
+            raise ValueError(f"factor is {factor!r}; give a number of at least 0")
+        mean_s = None if mean is None else duration_s(mean)
+        self._set_speed(mean_s, 1.0 if factor is None else float(factor), now_s)
+
+    def _set_speed(self, mean_s: float | None, factor: float, now_s: float) -> None:
+        self._station.set_mean_s(self._station.spec.mean_s if mean_s is None else mean_s, now_s)
+        self._station.set_slowdown(factor, now_s)
+
+    def _capacity(self, params: Params, now_s: float) -> None:
+        self._set_slots(_count(params, 0), now_s)
+
+    def _set_slots(self, fault: int | None, now_s: float) -> None:
+        self._slots_fault = fault
+        self._station.set_slots(self._slots if fault is None else fault, now_s)
+
+    def _errors(self, params: Params, now_s: float) -> None:
+        share = fraction(params.get("share"))
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
+        self._set_share(share)
+
+    def _set_share(self, share: float) -> None:
+        self._error_share = share
+
+
+def _count(params: Params, least: int) -> int:
+    slots = params.get("slots")
+    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
+        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
+    return slots
