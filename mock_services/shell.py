@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import Exit, HarnessError, RunError, SpecError
+from harness.memory import MemoryGuard
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
 from harness.record.region import read_region
@@ -36,7 +37,6 @@ from mock_services import parent
 from mock_services.clock import RunClock, cpu_s
 from mock_services.contract import Component, ServiceContext
 from mock_services.control import ControlPort
-from mock_services.memory import MemoryGuard
 from mock_services.sockets import bind, listen, raise_file_limit
 
 FLUSH_EVERY_S = 0.25

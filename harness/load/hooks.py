@@ -48,7 +48,7 @@ _FOR_GOOD_S = 1e6
 _log = logging.getLogger(__name__)
 
 
-class AttemptFailed(Exception):  # noqa: N818 - shown in Locust's table as it stands
+class AttemptFailed(Exception):
     """An attempt that did not succeed, for Locust's statistics."""
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import gevent
 
 from harness.load.clock import RunClock, cpu_s
-from harness.load.memory import MemoryGuard
 from harness.load.operations import Operations
 from harness.load.pacer import Arrival, pace
 from harness.load.recorder import FLUSH_EVERY_S
 from harness.load.resolver import RegionResolver
+from harness.memory import MemoryGuard
 from harness.record.layouts import Outcome
 
 GAUGES = (

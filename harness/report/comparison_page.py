@@ -79,6 +79,8 @@ def comparison_figures(sides: Sequence[Side]) -> list[Figure]:
     def figure(slug: str, title: str, caption: str, pick: str, y_title: str, *, log: bool = False) -> Figure:
         grid, series = aligned(sides, pick)
         smoothed = {name: np.where(np.isfinite(v), smooth(v, per_window), np.nan) for name, v in series.items()}
+        if log:  # less than one item is none, and a logarithm has no place for none
+            smoothed = {name: np.where(v >= 1.0, v, np.nan) for name, v in smoothed.items()}
         spec = time_chart(
             grid, smoothed, y_title=y_title, bands=bands, marks=[Mark(0.0, "fix", marks.GREEN)], colors=colors,
             x_title="seconds from the fix", log=log,
@@ -126,7 +128,9 @@ def _cell(measures: Mapping[str, Any], dotted: str) -> str:
     value: Any = measures
     for key in dotted.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
-    if dotted.endswith("_s"):
+    if dotted == "wasted_work_ratio" and value is not None:
+        return f"{100 * value:.0f} %"
+    if dotted.endswith("_s") and not dotted.endswith("_per_s"):
         return "not reached" if value is None and measures.get("censored") else show_s(value)
     return show(round(value) if isinstance(value, float) and value >= 100 else value)
 

@@ -1,6 +1,6 @@
 """The simulated twin: the same plan, flows, models and policies in virtual time.
 
-    simulate(plan, folder)    the world on an event heap; leaves a run folder of the live form, the manifest names the engine
+    simulate(plan, folder)    the world on an event heap; leaves a run folder of the live form
 
 Where to look: `heap` (time), `network` (connections and names), `conversation` (flows), `servers` (the services),
 `world` (one run). Importing this package loads nothing by itself.

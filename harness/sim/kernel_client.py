@@ -119,17 +119,16 @@ def send(w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, windows: Any, 
     x = xs[i]
     w.free_exchange = x.free_after
     w.in_exchanges += 1
-    left_s = t.deadline_s - w.now_s
+    timeout_s = min(r.timeout_s, t.deadline_s - w.now_s)
     x.talk, x.n, x.op, x.attempt = j, t.n, t.op, attempt_id(t.key, t.n)
     x.sent_s, x.born_s = w.now_s, math.nan
-    x.deadline_s = t.deadline_s if r.propagate == 1 else math.inf
+    x.deadline_s = w.now_s + timeout_s if r.propagate == 1 else math.inf
     x.over, x.arrived, x.path, x.timer, x.job, x.number = 0, 0, 1, OFF, NOWHERE, -1
     if t.state == BETWEEN:
         w.between -= 1
     t.state, t.exchange = SENDING, i
     t.n += 1
     windows[min(int(w.now_s / r.window_s), windows.size - 1)].attempts += 1
-    timeout_s = min(r.timeout_s, left_s)
     if timeout_s < math.inf:
         set_timer(w, xs, timed, i, timeout_s, timeout_s == r.timeout_s)
     if w.idle > 0:

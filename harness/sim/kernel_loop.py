@@ -224,9 +224,8 @@ def play(
                 resolved(w, r, xs, i)
                 i = following
         else:
-            deed, value = edges[w.edge].deed, edges[w.edge].value
+            state = perform(w, r, xs, ends, edges[w.edge], rows[2], windows, server, state)
             w.edge += 1
-            state = perform(w, r, xs, ends, deed, value, rows[2], windows, server, state)
 
         if leaving >= 0:
             calls = leave(w, r, xs, ts, timed, idle, rows[0], windows, leaving, client, calls)

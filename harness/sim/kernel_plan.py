@@ -34,22 +34,19 @@ from harness.units import duration_s, fraction
 _STORY: Final = kv_reads.STORY.name
 _ORDERS: Final = {FifoSpec: k.FIFO, LifoSpec: k.LIFO, AdaptiveLifoSpec: k.ADAPTIVE_LIFO}
 DISTRIBUTIONS: Final = {"exponential": k.EXPONENTIAL, "fixed": k.FIXED, "weibull": k.WEIBULL}
-_DEEDS: Final = {
-    ("heal", "latency"): k.HEAL_LATENCY,
-    ("inject", "capacity"): k.SET_SLOTS,
-    ("heal", "capacity"): k.HEAL_CAPACITY,
-    ("inject", "errors"): k.SET_ERRORS,
-    ("heal", "errors"): k.HEAL_ERRORS,
-    ("action", "drop_queue"): k.DROP_QUEUE,
-}
+
+_DEEDS: Final = ("latency", "capacity", "errors", "drop_queue", "add_capacity")
 
 
 class Edge(NamedTuple):
-    """One thing that happens to the station. `deed` is a code of kernel_state; `value` in SI units."""
+    """One thing that happens to the station. `deed` is a code of kernel_state, and says what `value` is: the mean
+    service time in seconds (SET_SPEED), the number of slots, the share of errors, or nothing (DROP_QUEUE).
+    """
 
     at_s: float
     deed: int
-    value: float
+    value: float = 0.0
+    factor: float = 1.0  # SET_SPEED only: service times are this much longer
 
 
 class Model(NamedTuple):
@@ -89,7 +86,7 @@ def why_not(plan: Plan) -> str | None:
     if server.priority is not None:
         return _no("region.kv.priority", "it has one line")
     for due in edges(plan):
-        if due.component != "kv":
+        if due.component != "kv" or due.name not in _DEEDS:
             return _no("timeline", f"{due.what} is none of its deeds; they are those of kv")
     return None
 
@@ -104,17 +101,18 @@ def model_of(plan: Plan, delays: Delays | None = None) -> Model:
     kv, load = experiment.region.kv, experiment.load[_STORY]
     assert kv is not None, "why_not was asked"
     conventions = experiment.conventions
+    station = build.station_spec(kv, conventions)
     return Model(
         seed=plan.seed,
         client=load.client.policy(),
-        station=build.station_spec(kv, conventions),
+        station=station,
         rate_per_s=load.arrivals.rate_per_s,
         load_end_s=plan.load_end_s,
         end_s=plan.end_s,
         process=load.arrivals.process,
         late_replies=conventions.late_replies,
         silent=conventions.refusal == "silent",
-        edges=tuple(_edge(due.at_s, due.deed, due.name, due.params) for due in edges(plan)),
+        edges=_edges(plan, station),
         delays=delays or Delays(),
         max_age_s=kv.connection.max_age_s or math.inf,
         dns_keep_s=_dns_keep_s(plan),
@@ -129,17 +127,30 @@ def _dns_keep_s(plan: Plan) -> float:
     return resolver.keep_s(spec, resolver.FOUND, ttl_s, math.nan, ttl_s)
 
 
-def _edge(at_s: float, deed: str, name: str, params: dict[str, Any]) -> Edge:
-    if (deed, name) == ("inject", "latency"):
-        if "mean" in params:
-            return Edge(at_s, k.SET_MEAN, duration_s(params["mean"]))
-        return Edge(at_s, k.SET_FACTOR, float(params["factor"]))
-    value = 0.0
-    if (deed, name) == ("inject", "capacity"):
-        value = float(int(params["slots"]))
-    elif (deed, name) == ("inject", "errors"):
-        value = fraction(params["share"])
-    return Edge(at_s, _DEEDS[deed, name], value)
+def _edges(plan: Plan, station: StationSpec) -> tuple[Edge, ...]:
+    """The timeline as `models/store_controls.py` performs it: a fault replaces the one before, a heal restores."""
+    found: list[Edge] = []
+    slots, fault = station.slots, -1
+    for due in edges(plan):
+        on = due.deed == "inject"
+        match due.name:
+            case "latency":
+                mean_s = duration_s(due.params["mean"]) if on and "mean" in due.params else station.mean_s
+                factor = float(due.params["factor"]) if on and "factor" in due.params else 1.0
+                found.append(Edge(due.at_s, k.SET_SPEED, mean_s, factor))
+            case "errors":
+                found.append(Edge(due.at_s, k.SET_ERRORS, fraction(due.params["share"]) if on else 0.0))
+            case "drop_queue":
+                found.append(Edge(due.at_s, k.DROP_QUEUE))
+            case "capacity" | "add_capacity":
+                if due.name == "capacity":
+                    fault = int(due.params["slots"]) if on else -1
+                else:
+                    slots += int(due.params["slots"])
+                found.append(Edge(due.at_s, k.SET_SLOTS, float(slots if fault < 0 else fault)))
+            case _:
+                raise AssertionError(f"{due.what}: why_not was asked, and the kernel has no such thing")
+    return tuple(found)
 
 
 def refusal_of(text: str) -> tuple[int, int]:

@@ -62,7 +62,7 @@ TALK: Final = _table(
 )
 TIMED: Final = _table(floats="at_s", ints="birth ref")
 END: Final = _table(floats="at_s", ints="number slot")
-EDGE: Final = _table(floats="at_s value", ints="deed")
+EDGE: Final = _table(floats="at_s value factor", ints="deed")
 WINDOW: Final = _table(
     floats="delay_s",
     ints="due good late failed throttled unfinished attempts began queue orbit open",
@@ -76,4 +76,4 @@ FREE, SENDING, BETWEEN = 0, 1, 2
 EXPONENTIAL, FIXED, WEIBULL = 0, 1, 2
 FIFO, LIFO, ADAPTIVE_LIFO = 0, 1, 2
 # EDGE.deed
-SET_MEAN, SET_FACTOR, HEAL_LATENCY, SET_SLOTS, HEAL_CAPACITY, SET_ERRORS, HEAL_ERRORS, DROP_QUEUE = range(8)
+SET_SPEED, SET_SLOTS, SET_ERRORS, DROP_QUEUE = range(4)

@@ -28,15 +28,11 @@ from harness.sim.kernel_state import (
     EXPONENTIAL,
     FIFO,
     FIXED,
-    HEAL_CAPACITY,
-    HEAL_ERRORS,
-    HEAL_LATENCY,
     NOWHERE,
     RUNNING,
     SET_ERRORS,
-    SET_FACTOR,
-    SET_MEAN,
     SET_SLOTS,
+    SET_SPEED,
     WAITING,
 )
 from harness.sim.kernel_steps import admit, on_dequeue, on_done, on_enqueue
@@ -268,27 +264,17 @@ def gave_up(w: Any, r: Any, xs: Any, ends: Any, i: int, rows: Any, windows: Any,
 
 
 @jit
-def perform(
-    w: Any, r: Any, xs: Any, ends: Any, deed: int, value: float, rows: Any, windows: Any, server: Any, state: Any
-) -> Any:
+def perform(w: Any, r: Any, xs: Any, ends: Any, edge: Any, rows: Any, windows: Any, server: Any, state: Any) -> Any:
     """One edge of the timeline."""
-    if deed == SET_ERRORS or deed == HEAL_ERRORS:
-        w.error_share = value if deed == SET_ERRORS else 0.0
-        return state
     state = settle(w, r, xs, ends, server, state)
-    if deed == SET_MEAN:
-        w.mean_s = value
-        return state
-    if deed == SET_FACTOR:
-        w.slowdown = value
-        return state
-    if deed == HEAL_LATENCY:
-        w.mean_s, w.slowdown = r.mean_s, 1.0
-        return state
-    if deed == SET_SLOTS or deed == HEAL_CAPACITY:
-        w.slots = int(value) if deed == SET_SLOTS else r.slots
+    if edge.deed == SET_ERRORS:
+        w.error_share = edge.value
+    elif edge.deed == SET_SPEED:
+        w.mean_s, w.slowdown = edge.value, edge.factor
+    elif edge.deed == SET_SLOTS:
+        w.slots = int(edge.value)
         state = fill_slots(w, r, xs, ends, w.now_s, server, state)
-    elif deed == DROP_QUEUE:
+    elif edge.deed == DROP_QUEUE:
         i = w.line_first  # all of them leave the line before the first is answered
         while i >= 0:
             state = end_job(w, r, xs, i, _DROPPED, w.now_s, False, server, state)

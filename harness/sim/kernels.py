@@ -120,12 +120,11 @@ def _play(model: Model, keep_rows: int, window_s: float) -> tuple[tuple[NDArray[
     _set(now, **dict.fromkeys(("line_first", "line_last", "timer_first", "timer_last", "road_first", "road_last"), -1))
     _set(now, **dict.fromkeys(("connect_first", "connect_last", "found_first", "found_last", "asking_first"), -1))
     _set(now, **dict.fromkeys(("asking_last", "done_first", "done_last"), -1))
-    edges = np.array(list(model.edges), dtype=[("at_s", "<f8"), ("deed", "<i8"), ("value", "<f8")])
-    table = np.zeros(edges.size, k.EDGE)
-    for name in ("at_s", "deed", "value"):
-        table[name] = edges[name]
+    edges = np.zeros(len(model.edges), k.EDGE)
+    for number, edge in enumerate(model.edges):
+        _set(edges[number], **edge._asdict())
     run = _Run(
-        now, _rules(model, client, keep_rows, window_s), table, specs, server,
+        now, _rules(model, client, keep_rows, window_s), edges, specs, server,
         [np.zeros(_SOME, dtype) for dtype in (k.EXCHANGE, k.TALK, k.TIMED, k.END)] + [np.zeros(_SOME)],
         [np.zeros(_SOME if keep_rows else 1, dtype) for dtype in (k.OPERATION_ROW, k.ATTEMPT_ROW, k.SERVED_ROW)],
         np.zeros(max(1, math.ceil(model.end_s / window_s)), k.WINDOW),
@@ -233,7 +232,7 @@ def arrivals(model: Model) -> Iterator[NDArray[np.float64]]:
             return
 
 
-def _set(table: NDArray[Any], **columns: Any) -> None:
+def _set(table: Any, **columns: Any) -> None:
     for name, value in columns.items():
         table[name] = value
 

@@ -55,7 +55,7 @@ class Counted(Windows):
             self._sums[key] = _padded(counts[column], self.n)
         self._due_known = True
         t_ns = np.round((np.arange(counts.size) + 1) * (WIDTH_S * 1e9)).astype(np.int64)
-        for number, (gauge, (component, column)) in enumerate(_GAUGES.items()):
+        for number, (component, column) in enumerate(_GAUGES.values()):
             readings = np.zeros(counts.size, _READING)
             readings["t_ns"], readings["component"], readings["gauge"] = t_ns, component, number
             readings["value"] = counts[column]

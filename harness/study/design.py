@@ -49,7 +49,7 @@ def _check(kind: str, axes: Sequence[Axis], cells: int | None) -> None:
     if kind not in KINDS:
         raise SpecError(f"unknown design {kind!r}; designs are {', '.join(KINDS)}")
     if not axes:
-        raise SpecError("a sweep needs at least one axis; give --over KEY=VALUES, as in --over phases.outage=0.5s..2s:7")
+        raise SpecError("no axis; give --over KEY=VALUES, as in --over phases.outage=0.5s..2s:7")
     keys = [key for axis in axes for key in axis.keys]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:

@@ -47,7 +47,7 @@ class Of(NamedTuple):
 
 
 def of(subject: Subject, engine: str, axes: Sequence[str]) -> Of:
-    """What runs of a subject over these axes are of. The fingerprint covers the file's text and this version of ours."""
+    """What runs of a subject over these axes are of. The fingerprint covers the file and our version."""
     spec = {key: value for key, value in subject.raw.items() if key not in NOT_SWEPT}
     text = json.dumps([harness.__version__, spec], sort_keys=True, default=str)
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -65,7 +65,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
         except OSError as error:
-            raise RunError(f"{path}: cannot be opened: {error.strerror}; choose another place with --out DIR") from error
+            raise RunError(f"{path}: cannot be opened: {error.strerror}; choose another --out DIR") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._read()

@@ -90,10 +90,10 @@ def _quick(sweep: Sweep, cell: Cell) -> bool:
     """True for runs of milliseconds, of which several make one job."""
     if sweep.engine == "world":
         return False
-    return prepare_engine(sweep, cell) == "kernel"
+    return engine_of(sweep, cell) == "kernel"
 
 
-def prepare_engine(sweep: Sweep, cell: Cell) -> str:
+def engine_of(sweep: Sweep, cell: Cell) -> str:
     """Which engine runs a cell."""
     plan = make_plan(sweep.subject.file(sweep.job(cell, ()).settings()), sweep.subject.variant, engine="world")
     return "world" if why_no_kernel(plan) else "kernel"

@@ -47,7 +47,7 @@ TABLE = {
     ),
     "locustfiles": _area("ground load flows", "locust"),
 }
-GROUND = ("errors", "units", "seeds")
+GROUND = ("errors", "units", "seeds", "memory")
 # Rows store results and causes of attempts as numbers; who reads rows must know what the numbers mean, and no more.
 ROW_WORDS = {("analyse", "harness.flows.wants.Result"), ("analyse", "harness.flows.wants.Cause")}
 

@@ -12,8 +12,8 @@ import pytest
 
 from harness.errors import RecordError, RunError, SpecError
 from harness.load.find_run import Found
-from harness.load.memory import MemoryGuard
 from harness.load.session import Session
+from harness.memory import MemoryGuard
 from harness.plan import make_plan
 from harness.policies.resolver import ResolverSpec
 from harness.record.folder import RunFolder

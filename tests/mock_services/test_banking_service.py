@@ -98,7 +98,7 @@ def test_an_empty_record_is_felt_as_connections_age_and_the_outbox_replays_after
         assert failed == list(range(failed[0], 46))
         seen = gauges()
         assert seen["waiting_outbox"] == float(len(failed))
-        assert seen["dns_empty_total"] >= 1.0
+        assert seen["resolver_empties_total"] >= 1.0
         services["dns"].faults["empty_record"].off()
         await asyncio.sleep(2.0)  # the negative answer is forgotten; the outbox probes nothing by itself
         assert gauges()["waiting_outbox"] == float(len(failed))

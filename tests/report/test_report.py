@@ -133,6 +133,8 @@ def test_a_comparison_keeps_one_line_per_run_aligned_at_the_fix(simulated, tmp_p
     assert "budget recovered; naive did not." in text
     assert text.count("<td>metastable</td>") == 1
     assert text.count("<td>recovered</td>") == 1
+    cells = re.findall(r'<td class="num">([^<]*)</td>', text)
+    assert not any("min" in cell for cell in cells), "a rate was shown as a time"
     assert {path.name for path in (out / "charts").glob("*.svg")} == {"goodput.svg", "attempts.svg", "waiting.svg"}
     for link in re.findall(r'<a href="([^"]+report\.html)"', text):
         assert (out / link).resolve().is_file()

@@ -70,8 +70,8 @@ def test_the_race_happens_by_mechanism_and_the_operator_ends_it(simulated):
 
 def test_without_the_stall_there_is_no_fault(tmp_path, play, changed):
     def calm(document):
-        document["timeline"] = [{"at": "outage.start", "do": "kv.errors", "with": {"share": "0.001%", "for": "1s"}, "fix": False},
-                                {"at": "outage.end", "do": "dns.restore", "fix": True}]  # fmt: skip
+        harmless = {"at": "outage.start", "do": "kv.errors", "with": {"share": "0.001%", "for": "1s"}}
+        document["timeline"] = [harmless, {"at": "outage.end", "do": "dns.restore", "fix": True}]
         document["expect"] = []
 
     folder = play(tmp_path, changed(calm), "naive")

@@ -1,27 +1,32 @@
-"""The garbage collector kept away from the pacer, within a bound.
+"""The garbage collector kept out of the measurements, within a bound.
 
-A full collection walks every live object: with the collector on, operations started up to 282 ms late; with it off,
-5 ms. So what exists once the process is ready is frozen and automatic collection is off; reference counting frees
-nearly everything. What is left, cycles, is bounded: when the process has grown by `grow_bytes`, one collection runs,
-and its pause shows in the lateness like any other. The summary says how many there were.
+A full collection walks every live object. In a service with tens of thousands of waiting requests it stalled the event
+loop for 0.37 s, which looks exactly like an overloaded dependency; in a load generator it started operations 282 ms
+late, which looks like a slow one. So what exists once a process is ready is frozen, automatic collection is off, and
+reference counting does nearly all the work. Cycles (exceptions with their tracebacks, mostly) then pile up; when the
+process has grown by `grow_bytes` since the last look back, one collection runs, and its pause shows in the loop lag or
+the lateness like any other.
+
+Leaves out: objects that are still in use; a process that really needs more memory than its machine has is not saved.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import resource
 from pathlib import Path
 
-GROW_BYTES = 256 << 20
+GROW_BYTES = 192 << 20
 _STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Memory this process holds now; 0 where /proc does not say, which leaves the bound without effect."""
+    """Memory this process holds now; on systems without /proc, the most it ever held."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return 0
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class MemoryGuard:
