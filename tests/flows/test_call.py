@@ -107,7 +107,7 @@ def test_an_attempt_says_all_that_its_receiver_needs() -> None:
     client = a_client(attempts=3, timeout_s=0.5, deadline_s=2.0, propagate_deadline=True)
     driver.run(client, now_s=1.0)
     ((_, send),) = driver.sent
-    assert send == Send("kv", Request("get", {"key": 1}), attempt_id(1, 77, 1, 2, 0), 77, 1, 1, 0, 0.5, 3.0, 3)
+    assert send == Send("kv", Request("get", {"key": 1}), attempt_id(1, 77, 1, 2, 0), 77, 1, 1, 0, 0.5, 1.5, 3)
 
 
 def test_without_propagation_the_receiver_is_told_no_deadline() -> None:
