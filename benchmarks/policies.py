@@ -1,6 +1,6 @@
 """What does a policy's step cost? Each step of each kind, called plainly and inside a compiled loop.
 
-    python benchmarks/policies.py [--quick] [--only KIND ...] [--moments 20000] [--repeats 9] [--json]
+    python benchmarks/policies.py [--quick] [--only KIND ...] [--moments 10000] [--repeats 9] [--json]
 
 A live client or server calls a step plainly (the line is 1 us); the kernel calls it inside a compiled loop (50 ns). The
 calls are those of a random life (`support/policy_walks.py`), so all branches have their share.
@@ -30,7 +30,7 @@ from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from support.policy_walks import GATED, STEPS_MAX, Case, cases, record, tape, walk_of
+from support.policy_walks import GATED, STEPS_MAX, TAPE_MAX, Case, cases, record, tape, walk_of
 
 PLAIN_LINE_NS: Final = 1000.0
 COMPILED_LINE_NS: Final = 50.0
@@ -167,11 +167,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="plain steps only, three passes")
     parser.add_argument("--only", nargs="+", metavar="KIND", help="these kinds only")
-    parser.add_argument("--moments", type=int, default=20_000, help="moments of a compiled walk")
+    parser.add_argument("--moments", type=int, default=10_000, help="moments of a compiled walk")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     args = parser.parse_args()
     chosen = [case for case in cases() if not args.only or case.kind in args.only]
+    if not 1 <= args.moments <= TAPE_MAX - EXTRA:
+        parser.error(f"--moments {args.moments} is out of bounds; from 1 to {TAPE_MAX - EXTRA}")
+    if args.repeats < 1:
+        parser.error(f"--repeats {args.repeats} is out of bounds; at least 1")
     if not chosen:
         parser.error(f"no such kind; there are {', '.join(sorted({case.kind for case in cases()}))}")
     prices = measure(chosen, 3 if args.quick else args.repeats, args.moments, not args.quick)
@@ -179,7 +183,7 @@ def main() -> None:
     show(prices, result)
     if args.json:
         every = {
-            f"{p.slot}/{p.kind}.{p.step}": [round(p.plain_ns, 1), None if np.isnan(p.compiled_ns) else round(p.compiled_ns, 1)]
+            f"{p.slot}/{p.kind}.{p.step}": [None if ns != ns else round(ns, 1) for ns in (p.plain_ns, p.compiled_ns)]
             for p in prices
         }
         print(json.dumps({**result, "plain_and_compiled_ns": every}))

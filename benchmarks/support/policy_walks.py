@@ -10,7 +10,8 @@ what is timed are the calls of that walk.
     walk_of(case)  the walk compiled, with how often each step is called at every moment (`times`)
 
 Results reach a breaker, a limiter or an admission rule only for what it let through, as in a run. Parameters are the
-catalogue's defaults; those without a default are in NEEDED. Waiting lines are classes with tables, and DAGOR keeps a
+catalogue's defaults but for PARAMS, which names what has no default and shortens what would hide most branches (a
+breaker open for a minute). Waiting lines are classes with tables, and DAGOR keeps a
 histogram: they have no compiled form.
 """
 
@@ -23,26 +24,40 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from support.policy_asks import Step, steps_for
 
-from harness.policies import hedging, hints, resolver
 from harness.policies.catalogue import entries
 from harness.policies.dagor import DagorSpec
-from harness.policies.entry import make, steps_of
-from harness.policies.server import admission_steps, drop_steps, new_line, priority_steps
+from harness.policies.entry import make
+from harness.policies.server import new_line
 
-NEEDED: Final[dict[str, dict[str, Any]]] = {
-    "fixed": {"delay": 0.3, "jitter": "equal"},
-    "pace": {"rate": 60.0, "burst": 3},
-    "delayed": {"delay": 0.05, "copies": 3},
-    "queue": {"limit": 20},
-    "token_bucket": {"rate": 60.0, "burst": 5},
-    "aimd": {"timeout": 0.2},
-    "seda": {"target": 0.2},
-    "breakwater": {"target": 0.1, "clients": 50},
-    "backlog_rate": {"rate": 90.0, "high": 30},
-    "partitioned": {"limit": 40},
+PARAMS: Final[dict[str, dict[str, Any]]] = {  # defaults for the rest, which may be none
+    "backoff/fixed": {"delay": 0.3, "jitter": "equal"},
+    "breaker/consecutive": {"open_for": 0.2},
+    "breaker/resilience4j": {"open_for": 0.2},
+    "breaker/hystrix": {"open_for": 0.2},
+    "breaker/polly": {"open_for": 0.2},
+    "breaker/resilience4j_time": {"open_for": 0.2},
+    "breaker/passive_ejection": {"first": 0.1, "cap": 0.4},
+    "limiter/pace": {"rate": 60.0, "burst": 3},
+    "limiter/nack_filter": {"window": 1.0},
+    "hedge/delayed": {"delay": 0.05, "copies": 3},
+    "admission/queue": {"limit": 20},
+    "admission/concurrency": {"limit": 16, "queue": 4},
+    "admission/token_bucket": {"rate": 60.0, "burst": 5},
+    "admission/aimd": {"timeout": 0.2, "lowest": 2},
+    "admission/vegas": {"probe": 3.0},
+    "admission/gradient2": {"window": 50, "lowest": 5},
+    "admission/envoy_gradient": {"lowest": 6, "probe_every": 2.0, "update": 0.05, "probe_results": 12},
+    "admission/seda": {"target": 0.2, "results": 20, "every": 0.3},
+    "admission/breakwater": {"target": 0.1, "clients": 50},
+    "admission/backlog_rate": {"rate": 90.0, "high": 30},
+    "admission/ramp": {"every": 0.5, "errors": 0.3},
+    "priority/partitioned": {"limit": 37},
 }
 STEPS_MAX: Final = 4
+TAPE_MAX: Final = 1 << 16
+TURN: Final = 64  # moments for which it stays calm, busy or bad
 GATED: Final = ("breaker", "limiter", "admission")  # the first step decides whether the others are called
 
 
@@ -50,7 +65,7 @@ class Moment(NamedTuple):
     """What a caller could say at one moment: times in seconds, counts, a draw, and how the attempt ended."""
 
     now_s: float
-    n: int  # 1, 2, 3: the number of the retry, or a criticality
+    n: int  # 1, 2, 3: the number of the retry, the jobs in service, or a criticality
     queued: int
     wait_s: float
     service_s: float
@@ -58,14 +73,6 @@ class Moment(NamedTuple):
     u: float
     bad: bool
     throttled: bool
-
-
-class Step(NamedTuple):
-    """A step by its name; `ask(function)` gives (spec, state, moment) -> (state, answer), refused below 0."""
-
-    name: str
-    function: Callable[..., Any]
-    ask: Callable[[Any], Any]
 
 
 class Case(NamedTuple):
@@ -80,175 +87,30 @@ class Case(NamedTuple):
 
 
 def tape(size: int, seed: int = 7) -> tuple[np.ndarray[Any, Any], ...]:
-    """Columns: gap to the next moment, then the fields of `Moment`."""
+    """Columns of the first `size` moments: gap to the next moment, then the fields of `Moment`."""
     rng = np.random.default_rng(seed)
-    gap = rng.exponential(0.01, size) * np.where(rng.random(size) < 0.001, 500.0, 1.0)
-    heat = np.repeat(rng.choice([0.02, 0.3, 1.0, 6.0], size // 50 + 1), 50)[:size]
-    queued = (heat * rng.integers(0, 12, size)).astype(np.int64)
-    wait = np.where(queued > 0, heat * rng.exponential(0.05, size), 0.0)
-    bad = rng.random(size) < np.where(heat >= 1.0, 0.95, 0.05)
-    return (
-        gap, np.cumsum(gap) - gap, rng.integers(1, 4, size), queued, wait, rng.exponential(0.02, size),
-        rng.normal(0.5, 0.5, size), rng.random(size), bad, bad & (rng.random(size) < 0.7),
+    gap = rng.exponential(0.01, TAPE_MAX) * np.where(rng.random(TAPE_MAX) < 0.001, 500.0, 1.0)
+    heat = np.repeat(rng.choice([0.02, 0.3, 1.0, 6.0], TAPE_MAX // TURN), TURN)
+    heat[:TURN] = 0.02  # a policy that has seen nothing good yet may never let anything through
+    queued = (heat * rng.integers(0, 12, TAPE_MAX)).astype(np.int64)
+    wait = np.where(queued > 0, heat * rng.exponential(0.05, TAPE_MAX), 0.0)
+    bad = rng.random(TAPE_MAX) < np.where(heat >= 1.0, 0.95, 0.05)
+    columns = (
+        gap, np.cumsum(gap) - gap, rng.integers(1, 4, TAPE_MAX), queued, wait, rng.exponential(0.02, TAPE_MAX),
+        rng.normal(0.5, 0.5, TAPE_MAX), rng.random(TAPE_MAX), bad, bad & (rng.random(TAPE_MAX) < 0.7),
     )  # fmt: skip
-
-
-# How each slot's steps are asked. Closures of one call, because a compiler must see the step as a constant.
-def _delay_s(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        wait_s = f(spec, m.n, state if m.n > 1 else 0.0, m.u, m.throttled)
-        return wait_s, wait_s
-
-    return ask
-
-
-def _hint(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, m.wait_s, m.left_s), 0.0)
-
-
-def _copies(f: Any) -> Any:
-    return lambda spec, state, m: (state + f(spec, m.n + 1, m.left_s), 0.0)
-
-
-def _sent(f: Any) -> Any:
-    return lambda spec, state, m: (state + f(spec, m.n, m.wait_s), 0.0)
-
-
-def _keep(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, m.n, m.wait_s, m.service_s, m.left_s), 0.0)
-
-
-def _failed(f: Any) -> Any:
-    return lambda spec, state, m: (state + (1.0 if f(spec, m.n) else 0.0), 0.0)
-
-
-def _told(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s), 0.0)
-
-
-def _take(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        state, yes = f(spec, state, m.now_s, m.bad, m.throttled)
-        return state, 1.0 if yes else -1.0
-
-    return ask
-
-
-def _budget_result(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, m.n - 1, not m.bad, m.u < 0.5, m.throttled), 0.0)
-
-
-def _cancel(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, 1, m.u < 0.5), 0.0)
-
-
-def _may_send(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        state, yes = f(spec, state, m.now_s)
-        return state, 1.0 if yes else -1.0
-
-    return ask
-
-
-def _breaker_result(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, not m.bad), 0.0)
-
-
-def _limit(f: Any) -> Any:
-    return lambda spec, state, m: f(spec, state, m.now_s, m.u)
-
-
-def _limiter_result(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, not m.bad, m.throttled), 0.0)
-
-
-def _admit(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        state, yes = f(spec, state, m.now_s, 4, m.queued, m.wait_s, m.u)
-        return state, 1.0 if yes else -1.0
-
-    return ask
-
-
-def _done(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, m.wait_s, m.service_s, 5 + m.queued, m.throttled), 0.0)
-
-
-def _dequeue(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        state, drop = f(spec, state, m.now_s, m.wait_s, m.left_s, m.service_s, m.queued)
-        return state, -1.0 if drop else 1.0
-
-    return ask
-
-
-def _enqueue(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, m.queued), 0.0)
-
-
-def _rank(f: Any) -> Any:
-    return lambda spec, state, m: (state, 1.0 * f(spec, m.n, m.bad))
-
-
-def _gate(f: Any) -> Any:
-    def ask(spec: Any, state: Any, m: Any) -> Any:
-        state, yes = f(spec, state, m.now_s, m.n, m.queued, m.bad, 4, m.queued)
-        return state, 1.0 if yes else -1.0
-
-    return ask
-
-
-def _start(f: Any) -> Any:
-    return lambda spec, state, m: (f(spec, state, m.now_s, m.wait_s), 0.0)
-
-
-CLIENT: Final[dict[str, tuple[tuple[str, Any], ...]]] = {
-    "backoff": (("delay_s", _delay_s),),
-    "retry_budget": (("take", _take), ("on_first", _told), ("on_result", _budget_result), ("on_cancel", _cancel)),
-    "breaker": (("may_send", _may_send), ("on_result", _breaker_result)),
-    "limiter": (("admit", _limit), ("on_result", _limiter_result)),
-}
-TABLES: Final[dict[str, tuple[Step, ...]]] = {
-    "hedge": (
-        Step("extra_copies", hedging.extra_copies, _copies),
-        Step("copies_sent", hedging.copies_sent, _sent),
-    ),
-    "hints": (Step("delay_s", hints.delay_s, _hint),),
-    "resolver": (
-        Step("keep_s", resolver.keep_s, _keep),
-        Step("failed_refresh", resolver.failed_refresh, _failed),
-    ),
-}
-
-
-def _steps(slot: str, spec: Any) -> tuple[Any, tuple[Step, ...]]:
-    """First state and steps of a spec that is not a waiting line."""
-    if slot in TABLES:
-        return (0 if slot == "hedge" else 0.0), TABLES[slot]
-    if slot in CLIENT:
-        module = steps_of(spec)
-        state = module.start(spec, 0.0) if slot != "backoff" else 0.0
-        return state, tuple(Step(name, getattr(module, name), ask) for name, ask in CLIENT[slot])
-    of: Any = {"admission": admission_steps, "drop": drop_steps, "priority": priority_steps}[slot](spec)
-    names = {
-        "admission": (("admit", _admit), ("on_done", _done)),
-        "drop": (("on_dequeue", _dequeue), ("on_enqueue", _enqueue)),
-        "priority": (("rank", _rank), ("admit", _gate), ("on_start", _start)),
-    }[slot]
-    state = of.start(spec, 0.0) if of.start is not None else 0.0
-    return state, tuple(Step(name, getattr(of, name), ask) for name, ask in names if getattr(of, name) is not None)
+    assert size <= TAPE_MAX, f"a tape has {TAPE_MAX} moments at most"
+    return tuple(column[:size].copy() for column in columns)
 
 
 def cases() -> Iterator[Case]:
     """Every kind of the catalogue with its steps; a waiting line has no steps here but a line as its state."""
     for entry in entries():
-        params = NEEDED.get(entry.kind, {})
-        known = {param.name for param in entry.params}
-        spec = make(entry, {name: value for name, value in params.items() if name in known})
+        spec = make(entry, PARAMS.get(f"{entry.slot}/{entry.kind}", {}))
         if entry.slot == "discipline":
             yield Case(entry.slot, entry.kind, spec, new_line(spec, 0.0), (), False)
         else:
-            yield Case(entry.slot, entry.kind, spec, *_steps(entry.slot, spec), not isinstance(spec, DagorSpec))
+            yield Case(entry.slot, entry.kind, spec, *steps_for(entry.slot, spec), not isinstance(spec, DagorSpec))
 
 
 def _idle(spec: Any, state: Any, m: Any) -> Any:
@@ -263,27 +125,30 @@ def walk(steps: tuple[Any, ...], jit: Callable[[Any], Any]) -> Any:
     s0, s1, s2, s3 = (jit(step) for step in (*steps, *(_idle,) * (STEPS_MAX - len(steps))))
     moment = jit(_moment)
 
-    def loop(
-        spec: Any, state: Any, columns: Any, size: Any, times: Any, gated: Any, answers: Any
-    ) -> Any:
+    def loop(spec: Any, state: Any, columns: Any, size: Any, times: Any, gated: Any, answers: Any) -> Any:
         c0 = c1 = c2 = c3 = 0
         for k in range(size):
-            answer = 0.0
+            answer = total = 0.0
             for j in range(times[0]):
                 state, answer = s0(spec, state, moment(columns, k, j, j * 0.08))
+                total += answer  # every answer is used, or a compiler would leave out the calls that change no state
                 c0 += 1
-            answers[k] = answer
+            answers[k] = total
             if gated and answer < 0.0:
                 continue
             for j in range(times[1]):
-                state, _ = s1(spec, state, moment(columns, k, j, 0.25 + j * 0.08))
+                state, answer = s1(spec, state, moment(columns, k, j, 0.25 + j * 0.08))
+                total += answer
                 c1 += 1
             for j in range(times[2]):
-                state, _ = s2(spec, state, moment(columns, k, j, 0.5 + j * 0.08))
+                state, answer = s2(spec, state, moment(columns, k, j, 0.5 + j * 0.08))
+                total += answer
                 c2 += 1
             for j in range(times[3]):
-                state, _ = s3(spec, state, moment(columns, k, j, 0.75 + j * 0.08))
+                state, answer = s3(spec, state, moment(columns, k, j, 0.75 + j * 0.08))
+                total += answer
                 c3 += 1
+            answers[k] = total
         return state, (c0, c1, c2, c3)
 
     return jit(loop)
@@ -317,7 +182,7 @@ def walk_of(case: Case) -> Any:
 
 
 def record(case: Case, size: int) -> tuple[dict[str, list[Any]], list[float], Any]:
-    """Play the walk plainly: {step: the arguments of each call}, the first step's answers, the last state."""
+    """Play the walk plainly: {step: the arguments of each call}, the sum of answers per moment, the last state."""
     calls: dict[str, list[Any]] = {step.name: [] for step in case.steps}
 
     def heard(step: Step) -> Any:

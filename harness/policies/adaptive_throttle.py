@@ -72,25 +72,22 @@ def refusal_probability(spec: ThrottleSpec, state: Throttle) -> float:
 def admit(spec: ThrottleSpec, state: Throttle, now_s: float, u: float) -> tuple[Throttle, float]:
     """0.0 go now, -1.0 refused; never a wait."""
     bucket = math.floor(now_s / spec.bucket_s)
-    n = state.n
-    s = state.s
-    n_row = state.n_row
-    s_row = state.s_row
-    if bucket > state.bucket:
-        for _ in range(min(bucket - state.bucket, spec.buckets)):
+    newest, n, s, n_row, s_row = state
+    if bucket > newest:
+        for _ in range(min(bucket - newest, spec.buckets)):
             n -= n_row[0]
             s -= s_row[0]
             n_row = n_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
             s_row = s_row[1:] + (0,)  # noqa: RUF005
     else:
-        bucket = state.bucket
+        bucket = newest
     excess = n - spec.k * s
     answer = GO
     if excess > 0.0 and n >= spec.n_min:
         p = excess / (n + 1.0)
         if spec.exponent != 1.0:
             p = math.pow(p, spec.exponent)
-        if u < min(spec.p_max, p):
+        if u < p and u < spec.p_max:
             answer = REFUSED
     if spec.asked == 1:
         n += 1
@@ -101,18 +98,15 @@ def admit(spec: ThrottleSpec, state: Throttle, now_s: float, u: float) -> tuple[
 def on_result(spec: ThrottleSpec, state: Throttle, now_s: float, accepted: bool, throttled: bool) -> Throttle:
     """An attempt ended; `accepted` by the backend or not."""
     bucket = math.floor(now_s / spec.bucket_s)
-    n = state.n
-    s = state.s
-    n_row = state.n_row
-    s_row = state.s_row
-    if bucket > state.bucket:
-        for _ in range(min(bucket - state.bucket, spec.buckets)):
+    newest, n, s, n_row, s_row = state
+    if bucket > newest:
+        for _ in range(min(bucket - newest, spec.buckets)):
             n -= n_row[0]
             s -= s_row[0]
             n_row = n_row[1:] + (0,)  # noqa: RUF005
             s_row = s_row[1:] + (0,)  # noqa: RUF005
     else:
-        bucket = state.bucket
+        bucket = newest
     if spec.asked == 0:
         n += 1
         n_row = n_row[:-1] + (n_row[-1] + 1,)  # noqa: RUF005

@@ -86,20 +86,16 @@ def admit(spec: AdaptiveSpec, state: Adaptive, now_s: float, u: float) -> tuple[
 
 def on_result(spec: AdaptiveSpec, state: Adaptive, now_s: float, accepted: bool, throttled: bool) -> Adaptive:
     """An answer: clock it, move CUBIC, and set the bucket's rate."""
-    measured = state.measured
+    on, measured, began_s, answers, w, k_s, failed_s, fill, cap, empty_s = state
     bucket_s = math.floor(now_s * BUCKETS_PER_S) / BUCKETS_PER_S
-    answers = state.answers + 1
-    if bucket_s > state.bucket_s:
-        measured = answers / (bucket_s - state.bucket_s) * SMOOTHING + measured * (1.0 - SMOOTHING)
+    answers += 1
+    if bucket_s > began_s:
+        measured = answers / (bucket_s - began_s) * SMOOTHING + measured * (1.0 - SMOOTHING)
         answers = 0
     else:
-        bucket_s = state.bucket_s
-    on = state.on
-    w = state.w
-    k_s = state.k_s
-    failed_s = state.failed_s
+        bucket_s = began_s
     if throttled:
-        w = min(measured, state.fill) if on == 1 else measured
+        w = fill if on == 1 and fill < measured else measured
         k_s = math.pow(w * (1.0 - spec.beta) / spec.c, 1.0 / 3.0)
         failed_s = now_s
         on = 1
@@ -108,9 +104,11 @@ def on_result(spec: AdaptiveSpec, state: Adaptive, now_s: float, accepted: bool,
         t_s = now_s - failed_s - k_s
         rate = spec.c * (t_s * t_s * t_s) + w
     rate = min(rate, MEASURED_FACTOR * measured)
-    fill = max(rate, spec.rate_min)
-    cap = max(rate, 1.0)
-    level = min(min(state.cap, (now_s - state.empty_s) * state.fill), cap)
+    level = min(cap, (now_s - empty_s) * fill)
+    fill = rate if rate > spec.rate_min else spec.rate_min  # noqa: FURB136  # max() is slower than all the rest
+    cap = rate if rate > 1.0 else 1.0  # noqa: FURB136
+    if level > cap:
+        level = cap
     return Adaptive(on, measured, bucket_s, answers, w, k_s, failed_s, fill, cap, now_s - level / fill)
 
 

@@ -77,40 +77,41 @@ def may_send(spec: CountBreakerSpec, state: CountBreaker, now_s: float) -> tuple
 
 def on_result(spec: CountBreakerSpec, state: CountBreaker, now_s: float, ok: bool) -> CountBreaker:
     """An attempt ended."""
-    if state.phase == OPEN:
+    phase, since_s, calls, failures, let, w0, w1, w2, w3 = state
+    if phase == OPEN:
         return state
     bad = 0 if ok else 1
-    calls = state.calls + 1
-    failures = state.failures + bad
-    if state.phase == HALF_OPEN:
+    calls += 1
+    failures += bad
+    if phase == HALF_OPEN:
         if calls < spec.probes:
-            return CountBreaker(HALF_OPEN, state.since_s, calls, failures, state.let, 0, 0, 0, 0)
+            return CountBreaker(HALF_OPEN, since_s, calls, failures, let, 0, 0, 0, 0)
         if failures / calls >= spec.threshold:
             return CountBreaker(OPEN, now_s + spec.open_s, 0, 0, 0, 0, 0, 0, 0)
         return CountBreaker(CLOSED, now_s, 0, 0, 0, 0, 0, 0, 0)
     if calls > spec.window:  # the oldest result leaves
         oldest = spec.window - 1
-        word = state.w0
+        word = w0
         if oldest >= 96:
-            word = state.w3
+            word = w3
         elif oldest >= 64:
-            word = state.w2
+            word = w2
         elif oldest >= 32:
-            word = state.w1
+            word = w1
         calls = spec.window
         failures -= (word >> (oldest & 31)) & 1
     if calls >= spec.min_calls and failures / calls >= spec.threshold:
         return CountBreaker(OPEN, now_s + spec.open_s, 0, 0, 0, 0, 0, 0, 0)
     return CountBreaker(
         CLOSED,
-        state.since_s,
+        since_s,
         calls,
         failures,
         0,
-        ((state.w0 & _LOW) << 1) | bad,
-        ((state.w1 & _LOW) << 1) | (state.w0 >> 31),
-        ((state.w2 & _LOW) << 1) | (state.w1 >> 31),
-        ((state.w3 & _LOW) << 1) | (state.w2 >> 31),
+        ((w0 & _LOW) << 1) | bad,
+        ((w1 & _LOW) << 1) | (w0 >> 31),
+        ((w2 & _LOW) << 1) | (w1 >> 31),
+        ((w3 & _LOW) << 1) | (w2 >> 31),
     )
 
 

@@ -78,32 +78,27 @@ def may_send(spec: WindowBreakerSpec, state: WindowBreaker, now_s: float) -> tup
 
 def on_result(spec: WindowBreakerSpec, state: WindowBreaker, now_s: float, ok: bool) -> WindowBreaker:
     """An attempt ended."""
-    if state.phase == OPEN:
+    phase, since_s, let, newest, calls, failures, calls_row, failures_row = state
+    if phase == OPEN:
         return state
     bad = 0 if ok else 1
     bucket = math.floor(now_s / spec.bucket_s)
-    calls_row = state.calls_row
-    failures_row = state.failures_row
-    if state.phase == HALF_OPEN:
-        calls = state.calls + 1
-        failures = state.failures + bad
+    if phase == HALF_OPEN:
+        calls += 1
+        failures += bad
         if calls < spec.probes:
-            return WindowBreaker(
-                HALF_OPEN, state.since_s, state.let, state.bucket, calls, failures, calls_row, failures_row
-            )
+            return WindowBreaker(HALF_OPEN, since_s, let, newest, calls, failures, calls_row, failures_row)
         if failures / calls >= spec.threshold:
             return WindowBreaker(OPEN, now_s + spec.open_s, 0, bucket, 0, 0, calls_row, failures_row)
         return WindowBreaker(CLOSED, now_s, 0, bucket, 0, 0, calls_row, failures_row)
-    calls = state.calls
-    failures = state.failures
-    if bucket > state.bucket:
-        for _ in range(min(bucket - state.bucket, spec.buckets)):
+    if bucket > newest:
+        for _ in range(min(bucket - newest, spec.buckets)):
             calls -= calls_row[0]
             failures -= failures_row[0]
             calls_row = calls_row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
             failures_row = failures_row[1:] + (0,)  # noqa: RUF005
     else:
-        bucket = state.bucket
+        bucket = newest
     calls += 1
     failures += bad
     if calls >= spec.min_calls and failures / calls >= spec.threshold:
@@ -112,7 +107,7 @@ def on_result(spec: WindowBreakerSpec, state: WindowBreaker, now_s: float, ok: b
         return WindowBreaker(OPEN, now_s + spec.open_s, 0, bucket, 0, 0, calls_row, calls_row)
     calls_row = calls_row[:-1] + (calls_row[-1] + 1,)  # noqa: RUF005
     failures_row = failures_row[:-1] + (failures_row[-1] + bad,)  # noqa: RUF005
-    return WindowBreaker(CLOSED, state.since_s, 0, bucket, calls, failures, calls_row, failures_row)
+    return WindowBreaker(CLOSED, since_s, 0, bucket, calls, failures, calls_row, failures_row)
 
 
 def _build(

@@ -81,7 +81,5 @@ def find(side: str, slot: str, kind: str) -> Entry:
     for entry in offered:
         if entry.kind == kind:
             return entry
-    kinds = [e.kind for e in offered]
-    raise UnknownPolicy(
-        f"unknown {slot} policy {kind!r}; {slot} takes none, {', '.join(kinds)}{did_you_mean(kind, kinds)}"
-    )
+    kinds = list(dict.fromkeys(("none", *(e.kind for e in offered))))
+    raise UnknownPolicy(f"unknown {slot} policy {kind!r}; {slot} takes {', '.join(kinds)}{did_you_mean(kind, kinds)}")

@@ -76,17 +76,17 @@ def admit(
     u: float,
 ) -> tuple[EnvoyGradient, bool]:
     """Whether fewer jobs than the limit are inside; starts the probe when its time has come."""
-    none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
     if not state.probing and now_s >= state.probe_at_s:
+        none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
         state = EnvoyGradient(
             spec.lowest, True, state.limit, now_s, math.inf, state.min_rtt_s, 0, math.inf, none, u
         )
-    else:
-        state = EnvoyGradient(
-            state.limit, state.probing, state.resume, state.since_s, state.probe_at_s, state.min_rtt_s,
-            state.floored, state.window_ends_s, state.sample, u,
-        )  # fmt: skip
-    return state, in_service + queued < state.limit
+        return state, in_service + queued < spec.lowest
+    limit, probing, resume, since_s, probe_at_s, min_rtt_s, floored, window_ends_s, sample, _ = state
+    state = EnvoyGradient(
+        limit, probing, resume, since_s, probe_at_s, min_rtt_s, floored, window_ends_s, sample, u
+    )
+    return state, in_service + queued < limit
 
 
 def on_done(
@@ -101,44 +101,41 @@ def on_done(
     """Learn from one result that took delay_s + service_s."""
     if dropped and service_s == 0.0:
         return state
-    none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
+    limit, probing, resume, since_s, probe_at_s, min_rtt_s, floored, window_ends_s, sample, u = state
     rtt_s = delay_s + service_s
-    if state.probing:
-        if now_s - rtt_s < state.since_s:
+    if probing:
+        if now_s - rtt_s < since_s:
             return state
-        sample = add(state.sample, spec.percentile, rtt_s)
+        sample = add(sample, spec.percentile, rtt_s)
         if sample.samples < spec.probe_results:
-            return EnvoyGradient(
-                state.limit, True, state.resume, state.since_s, state.probe_at_s, state.min_rtt_s,
-                0, math.inf, sample, state.u,
-            )  # fmt: skip
+            return EnvoyGradient(limit, True, resume, since_s, probe_at_s, min_rtt_s, 0, math.inf, sample, u)
+        none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
+        probe_at_s = now_s + spec.probe_every_s * (1.0 + spec.jitter * u)
+        min_rtt_s = value(sample, spec.percentile)
         return EnvoyGradient(
-            state.resume, False, state.resume, state.since_s,
-            now_s + spec.probe_every_s * (1.0 + spec.jitter * state.u),
-            value(sample, spec.percentile), 0, now_s + spec.update_s, none, state.u,
-        )  # fmt: skip
+            resume, False, resume, since_s, probe_at_s, min_rtt_s, 0, now_s + spec.update_s, none, u
+        )
 
-    if now_s < state.window_ends_s or state.sample.samples == 0:
+    if now_s < window_ends_s or sample.samples == 0:
+        sample = add(sample, spec.percentile, rtt_s)
         return EnvoyGradient(
-            state.limit, False, state.resume, state.since_s, state.probe_at_s, state.min_rtt_s,
-            state.floored, state.window_ends_s, add(state.sample, spec.percentile, rtt_s), state.u,
-        )  # fmt: skip
+            limit, False, resume, since_s, probe_at_s, min_rtt_s, floored, window_ends_s, sample, u
+        )
 
-    sample_s = value(state.sample, spec.percentile)
+    sample_s = value(sample, spec.percentile)
     gradient = 2.0
     if sample_s > 0.0:
-        gradient = max(0.5, min(2.0, state.min_rtt_s * (1.0 + spec.buffer) / sample_s))
-    scaled = state.limit * gradient
+        gradient = max(0.5, min(2.0, min_rtt_s * (1.0 + spec.buffer) / sample_s))
+    scaled = limit * gradient
     limit = min(max(int(scaled + math.sqrt(scaled)), spec.lowest), spec.highest)
-    floored = state.floored + 1 if limit == spec.lowest else 0
+    floored = floored + 1 if limit == spec.lowest else 0
+    none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
     if floored >= _FLOORED_MAX:
-        return EnvoyGradient(
-            spec.lowest, True, limit, now_s, math.inf, state.min_rtt_s, 0, math.inf, none, state.u
-        )
+        return EnvoyGradient(spec.lowest, True, limit, now_s, math.inf, min_rtt_s, 0, math.inf, none, u)
+    sample = add(none, spec.percentile, rtt_s)
     return EnvoyGradient(
-        limit, False, limit, state.since_s, state.probe_at_s, state.min_rtt_s,
-        floored, now_s + spec.update_s, add(none, spec.percentile, rtt_s), state.u,
-    )  # fmt: skip
+        limit, False, limit, since_s, probe_at_s, min_rtt_s, floored, now_s + spec.update_s, sample, u
+    )
 
 
 def build(

@@ -53,37 +53,37 @@ def start(spec: NackSpec, now_s: float) -> Nack:
 def admit(spec: NackSpec, state: Nack, now_s: float, u: float) -> tuple[Nack, float]:
     """0.0 go now, -1.0 refused; never a wait."""
     bucket = math.floor(now_s / BUCKET_S)
-    total = state.total
-    row = state.row
-    if bucket > state.bucket:
-        for _ in range(min(bucket - state.bucket, BUCKETS)):
+    accepts, moved_s, newest, total, row = state
+    if bucket > newest:
+        for _ in range(min(bucket - newest, BUCKETS)):
             total -= row[0]
             row = row[1:] + (0,)  # noqa: RUF005  # numba has no starred tuples
     else:
-        bucket = state.bucket
+        bucket = newest
     total += 1
     row = row[:-1] + (row[-1] + 1,)  # noqa: RUF005
     answer = GO
-    if total >= spec.rate_min and u < min(spec.p_max, 1.0 - state.accepts / spec.threshold):
+    if total >= spec.rate_min and u < spec.p_max and u < 1.0 - accepts / spec.threshold:
         answer = REFUSED  # above the threshold the share is negative, and no draw is below it
-    return Nack(state.accepts, state.moved_s, bucket, total, row), answer
+    return Nack(accepts, moved_s, bucket, total, row), answer
 
 
 def on_result(spec: NackSpec, state: Nack, now_s: float, accepted: bool, throttled: bool) -> Nack:
     """Move the average: down for a NACK at a sufficient rate, up for anything else."""
     bucket = math.floor(now_s / BUCKET_S)
-    total = state.total
-    row = state.row
-    if bucket > state.bucket:
-        for _ in range(min(bucket - state.bucket, BUCKETS)):
+    accepts, moved_s, newest, total, row = state
+    if bucket > newest:
+        for _ in range(min(bucket - newest, BUCKETS)):
             total -= row[0]
             row = row[1:] + (0,)  # noqa: RUF005
     else:
-        bucket = state.bucket
+        bucket = newest
     x = 0.0 if throttled and total >= spec.rate_min else 1.0
-    w = math.exp(-max(0.0, now_s - state.moved_s) / spec.window_s)
-    accepts = x * (1.0 - w) + state.accepts * w
-    return Nack(accepts, max(now_s, state.moved_s), bucket, total, row)
+    if now_s > moved_s:
+        w = math.exp(-(now_s - moved_s) / spec.window_s)
+        accepts = x * (1.0 - w) + accepts * w
+        moved_s = now_s
+    return Nack(accepts, moved_s, bucket, total, row)
 
 
 def _build(window: float, threshold: float, p_max: float, min_rate: float) -> NackSpec:

@@ -70,9 +70,8 @@ def moved(below: float, q: float, above: float, n_below: float, n: float, n_abov
 
 def add(state: Quantile, p: float, x: float) -> Quantile:
     """The state after one more sample `x`."""
-    samples = state.samples + 1
-    q1, q2, q3, q4, q5 = state.q1, state.q2, state.q3, state.q4, state.q5
-    n2, n3, n4 = state.n2, state.n3, state.n4
+    samples, q1, q2, q3, q4, q5, n2, n3, n4 = state
+    samples += 1
     if samples <= 5:  # insert into the sorted five
         if x < q1:
             q1, x = x, q1
@@ -86,27 +85,30 @@ def add(state: Quantile, p: float, x: float) -> Quantile:
             q5 = x
         return Quantile(samples, q1, q2, q3, q4, q5, n2, n3, n4)
 
-    if x < q2:
-        n2 += 1.0
-    if x < q3:
-        n3 += 1.0
-    if x < q4:
+    if x < q4:  # nested ifs rather than min() and max(), which would be half of what a plain call costs
         n4 += 1.0
-    q1 = min(q1, x)
-    q5 = max(q5, x)
+        if x < q3:
+            n3 += 1.0
+            if x < q2:
+                n2 += 1.0
+                if x < q1:
+                    q1 = x
+    elif x > q5:
+        q5 = x
 
     n5 = samples * 1.0
-    off = 1.0 + (n5 - 1.0) * p / 2.0 - n2
+    gaps = n5 - 1.0
+    off = 1.0 + gaps * p / 2.0 - n2
     if off >= 1.0 and n3 - n2 > 1.0:
         q2, n2 = moved(q1, q2, q3, 1.0, n2, n3, 1.0), n2 + 1.0
     elif off <= -1.0 and n2 > 2.0:
         q2, n2 = moved(q1, q2, q3, 1.0, n2, n3, -1.0), n2 - 1.0
-    off = 1.0 + (n5 - 1.0) * p - n3
+    off = 1.0 + gaps * p - n3
     if off >= 1.0 and n4 - n3 > 1.0:
         q3, n3 = moved(q2, q3, q4, n2, n3, n4, 1.0), n3 + 1.0
     elif off <= -1.0 and n3 - n2 > 1.0:
         q3, n3 = moved(q2, q3, q4, n2, n3, n4, -1.0), n3 - 1.0
-    off = 1.0 + (n5 - 1.0) * (1.0 + p) / 2.0 - n4
+    off = 1.0 + gaps * (1.0 + p) / 2.0 - n4
     if off >= 1.0 and n5 - n4 > 1.0:
         q4, n4 = moved(q3, q4, q5, n3, n4, n5, 1.0), n4 + 1.0
     elif off <= -1.0 and n4 - n3 > 1.0:

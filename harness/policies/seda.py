@@ -67,32 +67,32 @@ def admit(
     spec: SedaSpec, state: Seda, now_s: float, in_service: int, queued: int, oldest_wait_s: float, u: float
 ) -> tuple[Seda, bool]:
     """Whether the present rate allows one more."""
-    interval_s = 1.0 / state.rate_per_s
-    if now_s < state.tat_s - (spec.burst - 1) * interval_s:
+    rate_per_s, tat_s, p90_s, batch, batch_ends_s = state
+    interval_s = 1.0 / rate_per_s
+    if now_s < tat_s - (spec.burst - 1) * interval_s:
         return state, False
-    tat_s = max(state.tat_s, now_s) + interval_s
-    return Seda(state.rate_per_s, tat_s, state.p90_s, state.batch, state.batch_ends_s), True
+    return Seda(rate_per_s, max(tat_s, now_s) + interval_s, p90_s, batch, batch_ends_s), True
 
 
 def on_done(
     spec: SedaSpec, state: Seda, now_s: float, delay_s: float, service_s: float, inside: int, dropped: bool
 ) -> Seda:
     """Add one result that took delay_s + service_s, and turn the rate at the end of a batch."""
-    batch = add(state.batch, _P, delay_s + service_s)
-    if batch.samples < spec.results and now_s < state.batch_ends_s:
-        return Seda(state.rate_per_s, state.tat_s, state.p90_s, batch, state.batch_ends_s)
+    rate_per_s, tat_s, past_s, batch, batch_ends_s = state
+    batch = add(batch, _P, delay_s + service_s)
+    if batch.samples < spec.results and now_s < batch_ends_s:
+        return Seda(rate_per_s, tat_s, past_s, batch, batch_ends_s)
     p90_s = value(batch, _P)
-    if state.p90_s < math.inf:
-        p90_s = _EWMA * state.p90_s + (1.0 - _EWMA) * p90_s
+    if past_s < math.inf:
+        p90_s = _EWMA * past_s + (1.0 - _EWMA) * p90_s
     err = (p90_s - spec.target_s) / spec.target_s
-    rate_per_s = state.rate_per_s
     if err > 0.0:
         rate_per_s /= spec.decrease
     elif err < _ERR_INCREASE:
         rate_per_s += spec.increase_per_s * (_CI - err)
     rate_per_s = min(max(rate_per_s, spec.lowest_per_s), spec.highest_per_s)
     none = Quantile(0, math.inf, math.inf, math.inf, math.inf, math.inf, 2.0, 3.0, 4.0)
-    return Seda(rate_per_s, state.tat_s, p90_s, none, now_s + spec.every_s)
+    return Seda(rate_per_s, tat_s, p90_s, none, now_s + spec.every_s)
 
 
 def build(
