@@ -8,7 +8,8 @@ behaves alike in both:
 - an attempt whose caller stops caring (hedge lost, an earlier attempt came good, the app's own caller went away) ends
   as TIMEOUT with cause NONE: indeterminate, not failed. One cut off by the end of the run is UNFINISHED, ended -1;
 - with `late_replies` an attempt that timed out keeps its connection while its flow is open. Its OK reply ends a Wait at
-  once, and answers the Send that is open or comes next (which is then not sent). Without, giving up closes it.
+  once, and answers the Send that is open or comes next (which is then not sent), but only within the call it was sent
+  for: a session read that comes late is no answer to the write after it. Without, giving up closes the connection.
 """
 
 from __future__ import annotations
@@ -28,17 +29,32 @@ def _nothing(now_s: float) -> None:
 
 
 class _Talk:
-    """One flow's conversation: replies that came too late, and exchanges that may still bring one."""
+    """One flow's conversation: a reply that came too late, and exchanges that may still bring one."""
 
-    __slots__ = ("carriers", "late")
+    __slots__ = ("_loop", "carriers", "late")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.late: asyncio.Future[Reply] = loop.create_future()
-        self.carriers: set[asyncio.Task[Reply]] = set()
+        self.carriers: dict[asyncio.Task[Reply], None] = {}  # in order of sending, and closed in it
+
+    def begin_call(self) -> None:
+        """A first attempt is about to be sent: nothing of the call before matters any more."""
+        self.close()
+        if self.late.done():
+            self.late = self._loop.create_future()
+
+    def close(self) -> None:
+        """Nobody waits any more for what may still come."""
+        for carrier in self.carriers:
+            carrier.cancel()
+        self.carriers.clear()
 
     def take(self, carrier: asyncio.Task[Reply]) -> None:
         """An exchange ended after its attempt had timed out."""
-        self.carriers.discard(carrier)
+        if carrier not in self.carriers:
+            return
+        del self.carriers[carrier]
         if not carrier.cancelled() and carrier.exception() is None and carrier.result().ok and not self.late.done():
             self.late.set_result(carrier.result())
 
@@ -76,6 +92,8 @@ class Driver:
                 except StopIteration as end:
                     return end.value
                 self._after_step(self._clock.now_s())
+                if talk is not None and not isinstance(want, Wait) and _first(want).n == 0:
+                    talk.begin_call()
                 if isinstance(want, Send):
                     answer = await (self._attempt(want) if talk is None else self._attempt_or_late(want, talk))
                 elif isinstance(want, Wait):
@@ -84,8 +102,8 @@ class Driver:
                     answer = await self._race(want)
         finally:
             flow.close()
-            for carrier in talk.carriers if talk is not None else ():
-                carrier.cancel()
+            if talk is not None:
+                talk.close()
             self._after_step(self._clock.now_s())
 
     async def _wait(self, until_s: float, talk: _Talk | None) -> object:
@@ -140,7 +158,7 @@ class Driver:
             result, cause = TIMED_OUT[trip.stage]
             reply = Reply(result, 0, cause, self._clock.now_s())
             if trip.stage is Stage.SENT:
-                talk.carriers.add(carrier)
+                talk.carriers[carrier] = None
                 carrier.add_done_callback(talk.take)
             else:
                 carrier.cancel()
@@ -189,6 +207,10 @@ class Driver:
             want.op, want.layer, want.parent_id, want.attempt_id, want.n, self._targets[want.target], sent_ns,
             -1 if self.stopping else self._clock.now_ns(), result, 0, Cause.NONE,
         )  # fmt: skip
+
+
+def _first(want: Send | Hedged) -> Send:
+    return want if isinstance(want, Send) else want.first
 
 
 def _patience_s(want: Send, now_ns: int) -> float:

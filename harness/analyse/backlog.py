@@ -87,7 +87,7 @@ def assess(windows: Windows, moments: Moments, demand: Demand | None) -> Backlog
         why |= dict.fromkeys(("at_fix", "drain_s", "drain_efficiency"), "baseline or peak is not defined")
     else:
         at_fix = float(np.interp(moments.t_fix_s, t_s, total))
-        level = baseline + max(1.0, DRAINED_SHARE * peak)
+        level = drained_level(baseline, peak)
         left = float(np.interp(moments.load_end_s, t_s, total))
         drain_s = _drained_after(t_s, total, level, moments.t_fix_s, moments.load_end_s) if left <= level else None
         if left > level:
@@ -98,6 +98,11 @@ def assess(windows: Windows, moments: Moments, demand: Demand | None) -> Backlog
         if reason:
             why["drain_efficiency"] = reason
     return Backlog(t_s, by_component, total, baseline, peak, peaks, at_fix, drain_s, efficiency, why)
+
+
+def drained_level(baseline: float, peak: float) -> float:
+    """The waiting work (items) at or under which a backlog counts as drained."""
+    return baseline + max(1.0, DRAINED_SHARE * peak)
 
 
 def _drained_after(t_s: Floats, total: Floats, level: float, fix_s: float, load_end_s: float) -> float | None:

@@ -15,8 +15,8 @@ from harness.analyse.amplification import outer_attempts
 from harness.analyse.evidence import Evidence
 from harness.analyse.moments import Phase
 from harness.analyse.percentiles import Floats
-from harness.analyse.rolling import LEAST_DUE, ROLLING_S
 from harness.analyse.windows import Windows
+from harness.spec.lines import LEAST_DUE, ROLLING_S
 
 
 class Curves(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.errors import SpecError
+from harness.spec.checks import known_measure
 from harness.spec.lines import Condition, read_condition
 
 _ENDINGS = ("", "_s", "_ratio", "_per_s")
@@ -33,7 +34,8 @@ class Answer(NamedTuple):
 def look_up(measures: Mapping[str, Any], measure: str) -> tuple[str, object]:
     """The full dotted key and the value of a measure; `time_to_recover` finds `time_to_recover_s`.
 
-    Raises SpecError when no measure of that name exists.
+    A measure that exists, but for a part that had no place in this run (an audit, another component), is None. Raises
+    SpecError when no measure of that name exists.
     """
     *path, last = measure.split(".")
     at: Any = measures
@@ -43,6 +45,10 @@ def look_up(measures: Mapping[str, Any], measure: str) -> tuple[str, object]:
         for ending in _ENDINGS:
             if last + ending in at:
                 return ".".join([*path, last + ending]), at[last + ending]
+    for ending in _ENDINGS:
+        if known_measure(measure + ending):
+            return measure + ending, None
+    if isinstance(at, Mapping):
         known = ", ".join(sorted(str(key) for key in at))
         raise SpecError(f"expect: no measure {measure!r}; at that place there are {known}")
     top = ", ".join(sorted(key for key in measures if key not in ("reasons", "expect")))

@@ -87,6 +87,8 @@ def _plan(folder: RunFolder) -> dict[str, Any]:
         raise RecordError(
             f"{folder.plan}: phases or end times are damaged ({error!r}); the file was edited or cut"
         ) from error
+    if not isinstance(plan.get("spec", {}), dict):
+        raise RecordError(f"{folder.plan}: its spec is no object; the file was edited or cut")
     if not phases or not 0 < load_end_s <= end_s:
         raise RecordError(
             f"{folder.plan}: the load ends at {load_end_s:g} s of {end_s:g} s; 0 < load_end_s <= end_s is needed"

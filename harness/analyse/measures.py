@@ -14,10 +14,11 @@ import math
 from typing import Any
 
 from harness.analyse import amplification, dns, validity
+from harness.analyse.backlog import drained_level
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
-from harness.analyse.rolling import ROLLING_S
 from harness.analyse.verdict import Facts, Verdict, decide, is_falling
+from harness.spec.lines import ROLLING_S
 
 SCHEMA_VERSION = 1
 _NO_PROBE = "no canary probe failed after the fault, or none ran"
@@ -73,7 +74,8 @@ def _verdict(sheet: Sheet, evidence: Evidence, *, valid: bool) -> None:
     start_s, stop_s = validity.last_third(evidence)
     late = windows.span(start_s, stop_s)
     peak = evidence.backlog.peak or 0.0
-    falling = is_falling(evidence.backlog.t_s[late], evidence.backlog.total[late], peak)
+    drained = drained_level(evidence.backlog.baseline or 0.0, peak)
+    falling = is_falling(evidence.backlog.t_s[late], evidence.backlog.total[late], peak, drained)
     before = windows.span(moments.baseline.start_s, moments.baseline.end_s)
     good_before, good_late = (
         windows.get("good")[part].mean() if part.stop > part.start else math.nan for part in (before, late)
@@ -135,7 +137,7 @@ def _deficit(evidence: Evidence, start_s: float | None, end_s: float | None) -> 
 
 
 def _baseline(sheet: Sheet, evidence: Evidence) -> None:
-    """What healthy looked like: medians over the baseline phase."""
+    """What healthy looked like: rate and percentiles over the whole baseline phase."""
     windows, baseline = evidence.windows, evidence.moments.baseline
     part = windows.span(baseline.start_s, baseline.end_s)
     seconds = (part.stop - part.start) * windows.width_s

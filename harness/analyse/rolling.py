@@ -19,9 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.analyse.percentiles import Floats, Ints
-
-ROLLING_S = 1.0
-LEAST_DUE = 200
+from harness.spec.lines import LEAST_DUE, ROLLING_S
 
 
 class Rolling(NamedTuple):

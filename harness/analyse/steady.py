@@ -146,16 +146,21 @@ def _over_time(
     first = math.ceil(moments.t_fix_s * per_s - 1e-9)
     eligible = np.flatnonzero(held_for & (rolls.starts >= first))
     if not eligible.size:
-        fits = bool(np.any((rolls.starts >= first) & (rolls.starts + for_n <= rolls.end)))
         why = (
             f"the lines did not hold together for {for_s:g} s before the load ended at {moments.load_end_s:g} s"
-            if fits
+            if fits(rolls, moments.t_fix_s, for_s)
             else f"less than {for_s:g} s and one rolling window of load followed the fix; lengthen the recovery phase"
         )
         return Steady(rolls, courses, holds, None, ends_steady, throughout, 0, why)
     at = int(eligible[0])
     t_recovered_s = moments.t_fix_s if at == first else float(rolls.starts[at] * rolls.width_s)
     return Steady(rolls, courses, holds, t_recovered_s, ends_steady, throughout, _exits(holds, held_for, at), "")
+
+
+def fits(rolls: Rolling, fix_s: float, for_s: float) -> bool:
+    """Whether the load after the fix holds the stated time and one rolling window: less can show no recovery."""
+    first, for_n = (math.ceil(span_s / rolls.width_s - 1e-9) for span_s in (fix_s, for_s))
+    return bool(np.any((rolls.starts >= first) & (rolls.starts + for_n <= rolls.end)))
 
 
 def _exits(holds: NDArray[np.bool_], held_for: NDArray[np.bool_], at: int) -> int:

@@ -5,6 +5,7 @@ when the system is slow, and a service whose event loop lags adds delay nobody m
 but none. The rules:
 
     generator   lag p99 <= 10 ms, at most 1 % of starts later than 10 ms, nothing dropped
+    run         it did not fail, was fixed, and its load outlasts the fix by what "recovered" needs to be seen
     record      every file has its closing count, every scheduled operation one row, rows of both sides agree to 0.1 %
     region      event loop lag p99 <= 25 ms; not steady at the end: no process over 80 % of a core
     baseline    at least 99 % of what was due is good, and waiting work does not rise
@@ -23,7 +24,9 @@ import numpy as np
 
 from harness.analyse.evidence import Evidence
 from harness.analyse.percentiles import Floats
+from harness.analyse.steady import fits
 from harness.analyse.verdict import slope_per_s
+from harness.spec.lines import LEAST_DUE
 from harness.units import show_s
 
 LAG_P99_S = 0.010
@@ -52,7 +55,10 @@ def reasons(evidence: Evidence) -> list[str]:
 
 def _plan(evidence: Evidence) -> list[str]:
     """What the run was to do and did not."""
-    moments = evidence.moments
+    moments, steady = evidence.moments, evidence.steady
+    broken = [entry for entry in evidence.run.journal if entry["kind"] == "stop" and entry.get("state") == "failed"]
+    if broken:
+        return [f"the run failed at {show_s(float(broken[0]['t_s']))} ({broken[0].get('why')}); run it again"]
     if moments.t_inject_s is not None and moments.t_fix_s is None:
         return [
             "a fault was injected and never fixed, so there is no recovery to judge; give one timeline entry `fix: "
@@ -60,6 +66,13 @@ def _plan(evidence: Evidence) -> list[str]:
         ]
     if moments.t_stop_s is not None and moments.t_fix_s is not None and moments.t_fix_s >= moments.t_stop_s:
         return [f"the run was cut at {show_s(moments.t_stop_s)}, before its fix; run it again"]
+    fix_s, for_s = moments.t_fix_s, evidence.lines.for_s
+    if fix_s is not None and not steady.throughout and not fits(steady.windows, fix_s, for_s):
+        return [
+            f"the load went on for {show_s(max(0.0, moments.load_end_s - fix_s))} after the fix, too short for the "
+            f"{show_s(for_s)} the lines must hold and one window of {LEAST_DUE} operations; lengthen phases.recovery "
+            "or raise the rate"
+        ]
     return []
 
 

@@ -12,7 +12,8 @@ one that was simply given too much. So the word follows from facts in a fixed or
     degraded      anything else short of steady, also when capacity is unknown
 
 "Falling" is the Theil-Sen slope (the median of all pairwise slopes: a few odd readings do not move it) under -1 % of
-the peak per second over the last third of the time since the fix.
+the peak per second over the last third of the time since the fix, while more waits than counts as drained: among a
+handful of waiting items any noise is a slope.
 
 The facts carry no names of variants, so no name can change a verdict.
 Sources: Sen, JASA 1968; the operational definition of metastability in Isaacs et al., HotOS 2025.
@@ -95,6 +96,7 @@ def slope_per_s(t_s: Floats, values: Floats) -> float:
     return float(np.median((values[j] - values[i]) / (t_s[j] - t_s[i])))
 
 
-def is_falling(t_s: Floats, waiting: Floats, peak: float) -> bool:
-    """True when waiting work falls by more than 1 % of its peak per second."""
-    return peak > 0 and slope_per_s(t_s, waiting) < FALLING_PER_S * peak
+def is_falling(t_s: Floats, waiting: Floats, peak: float, drained: float = 0.0) -> bool:
+    """True when more than the `drained` level waits, and it falls by more than 1 % of its peak per second."""
+    left = waiting.size > 0 and float(np.median(waiting)) > drained
+    return left and peak > 0 and slope_per_s(t_s, waiting) < FALLING_PER_S * peak

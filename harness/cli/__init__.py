@@ -3,6 +3,9 @@
     check  policies          read and explain, touch nothing
     run  serve  compare      do
     simulate                 do, in virtual time
+    sweep  threshold         do many, and find where recovery stops
+    reproduce                find published results again
+    explore                  search every order of steps of the DNS automation
     analyse  report          look again at what a run left behind
     doctor                   look at this machine
 
@@ -25,6 +28,10 @@ WORDS: dict[str, str] = {
     "check": "Check an experiment file and print its plan as a timetable.",
     "run": "Run an experiment on real sockets and judge how it recovered.",
     "simulate": "Run an experiment in virtual time and judge it the same way.",
+    "sweep": "Run it over many settings and seeds in virtual time, and draw where it recovers.",
+    "threshold": "Find the critical value of one key, with an interval.",
+    "reproduce": "Find published results again, in one table.",
+    "explore": "Search every interleaving of the DNS automation, for each fix of its race.",
     "compare": "Run variants, or read run folders, and compare their recoveries.",
     "analyse": "Measure a run folder again.",
     "report": "Write the report of a run folder again.",

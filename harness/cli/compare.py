@@ -30,6 +30,7 @@ _COLUMNS = (
     ("wasted", "wasted_work_ratio", "%"),
     ("peak waiting", "backlog.peak", "n"),
 )
+TOO_FEW = "compare: needs at least two runs; name more variants, more run folders, or use --repeat 2"
 
 
 class Engine(StrEnum):
@@ -68,7 +69,7 @@ def compare(
     if len(folders) < 2:
         if codes and worst(codes) not in (Exit.PASS, Exit.CRITERION_FAILED, Exit.INVALID):
             return int(worst(codes))
-        raise SpecError("compare: needs at least two runs; name more variants, more run folders, or use --repeat 2")
+        raise SpecError(TOO_FEW)
     comparison, out = judge(folders)
     if as_json:
         typer.echo(json.dumps(comparison, indent=1, allow_nan=False))
@@ -110,8 +111,11 @@ def run_all(
     from harness.spec import load_experiment
 
     file = load_experiment(source)
+    order = jobs(file, variants, seed, repeat)
+    if len(order) < 2:  # said before anything is run, because a run takes its own length
+        raise SpecError(TOO_FEW)
     done: list[Outcome] = []
-    for job in jobs(file, variants, seed, repeat):
+    for job in order:
         if engine is Engine.LIVE:
             done.append(do(file, job, runs))
         else:

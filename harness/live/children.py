@@ -28,7 +28,7 @@ LOG_TAIL_LINES = 5
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-class ChildDied(RunError):  # noqa: N818 - says what happened, as its siblings in harness.errors do
+class ChildDied(RunError):
     """A process of the run ended while it was needed."""
 
 

@@ -25,7 +25,7 @@ ASK_S_MAX = 5.0  # a service under a storm still answers its control port well w
 EXPORT_S_MAX = 20.0  # a store after an outage holds tens of thousands of records
 
 
-class Refused(RunError):  # noqa: N818 - says what happened, as its siblings in harness.errors do
+class Refused(RunError):
     """A service answered that it will not: nothing was changed."""
 
 

@@ -20,13 +20,18 @@ class RunLog:
         self._journal = Journal(path, "orchestrator")
         self._clock = clock
         self._early: list[tuple[int, str, dict[str, Any]]] = []
+        self.leaving = False  # on the way out an entry that cannot be written must not hold up undoing and ending
 
     def write(self, kind: str, **fields: Any) -> None:
-        """Append one entry as of now."""
+        """Append one entry as of now. Raises OSError when it cannot be, unless `leaving`."""
         if self._clock.zero_ns is None:
             self._early.append((self._clock.read_ns(), kind, fields))
         else:
-            self._journal.write(self._clock.now_s(), kind, **fields)
+            try:
+                self._journal.write(self._clock.now_s(), kind, **fields)
+            except OSError:
+                if not self.leaving:
+                    raise
 
     def flush(self) -> None:
         """Write the entries made before zero, once it is known."""

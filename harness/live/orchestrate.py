@@ -25,14 +25,14 @@ from typing import Any
 import trio
 
 import harness
-from harness.errors import Exit, HarnessError, SpecError
+from harness.errors import Exit, HarnessError, RunError, SpecError
 from harness.live import canary, children, gauges, manifest, net, stop, timeline
 from harness.live.children import Child
 from harness.live.clock import RunClock, wall_rfc3339
 from harness.live.control import Control
 from harness.live.events import Began, Emit, Ending, Event, PhaseBegan, Starting, Tick
 from harness.live.log import RunLog
-from harness.live.way_out import DONE, SIGNALS, RunState, WayOut
+from harness.live.way_out import DONE, SIGNALS, RunState, WayOut, disk_error
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.timeline import edges
@@ -238,26 +238,38 @@ class LiveRun:
             self.out.leave(RunState("failed", Exit.MACHINERY, words))
         assert self.out.state is not None
         state = self.out.state
+        self.log.leaving = True
         self.emit(Ending(state.message))
         if state is not DONE and self.clock.zero_ns is not None:
             self.log.write("stop", state=state.state, why=state.message)
         failed = await timeline.undo(self.ledger, control, self.log)
         killed = await children.stop_all(self.load)
         if state.state in ("completed", "stopped"):
-            await self._export(control)
+            await self.out.guard(self._export, control)
         killed += await children.stop_all(self.services)
         for name in killed:
             self.log.write("process", state="killed", name=name, text="did not end on SIGTERM in time")
         self.log.write("note", text=f"run {state.state}: {state.message}")
-        if self._canary is not None:
-            self._canary.close()
-        if self._gauges is not None:
-            self._gauges.close()
-        self.log.close()
+        for recorder in (self._canary, self._gauges, self.log):
+            try:
+                if recorder is not None:
+                    recorder.close()
+            except OSError as error:
+                state = self._unwritten(disk_error(error))
         how = {"state": state.state, "exit_code": int(state.exit_code), "message": state.message}
         left = {"zero_monotonic_ns": self.clock.zero_ns, "not_healed": failed, "killed": killed}
         self.manifest.update(ended=wall_rfc3339(), **how, **left)
-        self.folder.write_json(self.folder.manifest, self.manifest)
+        try:
+            self.folder.write_json(self.folder.manifest, self.manifest)
+        except RunError as error:
+            self._unwritten(error)
+
+    def _unwritten(self, error: RunError) -> RunState:
+        """How the run ended, now that a part of its record could not be written: a run that was well is not."""
+        assert self.out.state is not None
+        if self.out.state.exit_code in (Exit.PASS, Exit.STOPPED):
+            self.out.state = RunState("failed", error.exit_code, str(error))
+        return self.out.state
 
     async def _export(self, control: Control) -> None:
         target = self.folder.path / "exports"

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import trio
 
 from harness.errors import Exit, HarnessError, RunError
+
+E = TypeVar("E", bound=Exception)
 
 
 class RunState(NamedTuple):
@@ -32,6 +34,19 @@ _OF_SIGNAL = {
 }
 SIGNALS = tuple(_OF_SIGNAL)
 DONE = RunState("completed", Exit.PASS, "the plan is done")
+
+
+def disk_error(error: OSError) -> RunError:
+    """What a person is told when a file of the run could not be written."""
+    where = error.filename or "a file of the run"
+    return RunError(f"{where}: {error.strerror or error}; see that the disk has room and may be written")
+
+
+def _first(group: BaseExceptionGroup[E]) -> E:
+    found: E | BaseExceptionGroup[E] = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 class WayOut:
@@ -55,11 +70,10 @@ class WayOut:
         """Run `task`; an error a person is meant to read, or a disk that is full, becomes the reason to leave."""
         try:
             await task(*arguments)
-        except HarnessError as error:
-            self.failed(error)
-        except OSError as error:
-            where = error.filename or "a file of the run"
-            self.failed(RunError(f"{where}: {error.strerror or error}; see that the disk has room and may be written"))
+        except* HarnessError as group:  # a task with a nursery of its own raises its errors in groups
+            self.failed(_first(group))
+        except* OSError as group:
+            self.failed(disk_error(_first(group)))
 
     async def on_signals(self, signals: AsyncIterable[int]) -> None:
         """Leave at the first signal; later ones change nothing, because undoing is bounded anyway."""

@@ -54,7 +54,7 @@ DEFAULT_KIND: Final = {
 }
 
 
-class UnknownPolicy(LookupError, ValueError):  # noqa: N818  # named as the other errors of the house are
+class UnknownPolicy(LookupError, ValueError):
     """No such policy; the message names the nearest known ones."""
 
 

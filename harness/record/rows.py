@@ -70,18 +70,20 @@ class RowWriter:
 
     def flush(self) -> None:
         """Hand what is pending to the operating system, so that it survives the death of this process."""
-        if self._file is not None and self._pending:
-            self._file.write(self._pending)
-            self._pending.clear()
+        while self._file is not None and self._pending:
+            written = self._file.write(self._pending)  # a disk that fills takes a part first, then refuses the rest
+            del self._pending[:written]
 
     def close(self) -> None:
         """Write what is pending and the closing count; further calls do nothing."""
         if self._file is None:
             return
-        self.flush()
-        self._file.write(TRAILER + _COUNT.pack(self.count))
-        self._file.close()
-        self._file = None
+        try:
+            self.flush()
+            self._file.write(TRAILER + _COUNT.pack(self.count))
+        finally:
+            self._file.close()
+            self._file = None
 
     def __enter__(self) -> Self:
         return self

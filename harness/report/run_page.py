@@ -14,6 +14,8 @@ from typing import Any
 
 from harness.analyse import curves
 from harness.analyse.capacity import stations
+from harness.analyse.measures import SCHEMA_VERSION
+from harness.errors import RecordError
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.record.journal import read_journal
@@ -82,16 +84,29 @@ def repeat_line(plan: Plan) -> str:
     return f"blackstart {word} {file} --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
 
 
+def _journal(folder: RunFolder) -> list[dict[str, Any]]:
+    """The journal's entries; none when it cannot be read, which the measures then say."""
+    try:
+        return read_journal(folder.journal)
+    except RecordError:
+        return []
+
+
 def write_report(folder: RunFolder) -> Path:
     """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError."""
     measures = folder.read_json(folder.measures)
+    if measures.get("schema_version") != SCHEMA_VERSION or "verdict" not in measures:
+        raise RecordError(
+            f"{folder.measures}: not measures that this version writes; measure the run again with `blackstart analyse "
+            f"{folder.path}`"
+        )
     raw_plan = folder.read_json(folder.plan)
     plan = Plan.from_json(raw_plan)
     client = plan.experiment.client
     modelled = stations(raw_plan)
     capacity_per_s = modelled[0].capacity_per_s if len(modelled) == 1 else None
     figures = run_figures(curves(folder), capacity_per_s, client.timeout_s)
-    told, left_out = events(read_journal(folder.journal))
+    told, left_out = events(_journal(folder))
     return render(
         "run.html.j2",
         list(figures.values()),

@@ -4,8 +4,9 @@
     Wait     the heap resumes it
     Hedged   copies leave at their times while none is good; the first good reply wins, else the last one
 
-With late replies accepted, a good reply to an attempt that had timed out resumes the flow wherever it is: between two
-attempts it answers the Wait, during one it takes that attempt's place.
+With late replies accepted, an attempt that timed out keeps its connection while its flow goes on. A good reply to it
+resumes the flow: between two attempts it answers the Wait, during one it takes that attempt's place. Only within the
+call it was sent for: a session read that comes late is no answer to the write after it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from harness.sim.network import Caller, Exchange
 class Conversation:
     """One flow under way; `ended` gets what the flow returned, `stepped` is called after every step."""
 
-    __slots__ = ("_accepts_late", "_caller", "_ended", "_flow", "_open", "_stepped", "_ticket", "sent", "waiting")
+    __slots__ = ("_accepts_late", "_caller", "_ended", "_flow", "_kept", "_open", "_stepped", "_ticket", "sent",
+                 "waiting")  # fmt: skip
 
     def __init__(
         self,
@@ -39,15 +41,27 @@ class Conversation:
         self._stepped = stepped
         self._accepts_late = accepts_late
         self._open: list[Exchange] = []
+        self._kept: list[Exchange] = []  # which may bring a reply late
         self._ticket: Ticket | None = None
 
     def begin(self) -> None:
         """Run the flow up to its first want."""
         self._resume(None)
 
+    def abandon(self) -> None:
+        """Nobody waits for this flow any more: its open attempts are given up, which their servers can notice."""
+        for exchange in self._open:
+            exchange.abandon()
+        self._leave_kept()
+        if self._flow is not None:
+            self._flow.close()
+            self._flow = None
+        if self._stepped is not None:
+            self._stepped()
+
     def cut(self) -> None:
         """The run ends: what is open becomes unfinished."""
-        for exchange in self._open:
+        for exchange in (*self._open, *self._kept):
             exchange.cut()
         if self._flow is not None:
             self._flow.close()
@@ -63,6 +77,7 @@ class Conversation:
             want = flow.send(answer)
         except StopIteration as end:
             self._flow = None
+            self._leave_kept()
             self._ended(end.value)
         else:
             self._want(want)
@@ -77,8 +92,13 @@ class Conversation:
                 self._ticket = heap.at(until_s, lambda: self._resume(heap.now_s))
             case Send():
                 self.sent += 1
+                if want.n == 0:  # another call begins
+                    self._leave_kept()
                 self._open = [self._caller.send(want, self._resume, self._late if self._accepts_late else None)]
+                if self._accepts_late:
+                    self._kept += self._open
             case Hedged():
+                self._leave_kept()
                 self._race(want)
 
     def _race(self, want: Hedged) -> None:
@@ -113,6 +133,11 @@ class Conversation:
             self._resume(reply)
 
         launch(want.first)
+
+    def _leave_kept(self) -> None:
+        for exchange in self._kept:
+            exchange.leave()
+        self._kept = []
 
     def _late(self, reply: Reply) -> None:
         if self._flow is None:

@@ -93,6 +93,7 @@ def end_call(w: Any, r: Any, ts: Any, j: int, rows: Any, windows: Any, ok: bool,
     if t.state == BETWEEN:
         w.between -= 1
     t.state = FREE
+    w.left_first = t.kept_first
     t.op = np.uint64(0)
     t.free_after = w.free_talk
     w.free_talk = j
@@ -123,12 +124,20 @@ def send(w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, windows: Any, 
     x.talk, x.n, x.op, x.attempt = j, t.n, t.op, attempt_id(t.key, t.n)
     x.sent_s, x.born_s = w.now_s, math.nan
     x.deadline_s = w.now_s + timeout_s if r.propagate == 1 else math.inf
-    x.over, x.arrived, x.path, x.timer, x.job, x.number = 0, 0, 1, OFF, NOWHERE, -1
+    x.over, x.gone, x.answered, x.arrived, x.path = 0, 0, 0, 0, 1
+    x.timer, x.job, x.number, x.kept = OFF, NOWHERE, -1, r.late
+    if r.late == 1:
+        x.kept_after = -1
+        if t.kept_last >= 0:
+            xs[t.kept_last].kept_after = i
+        else:
+            t.kept_first = i
+        t.kept_last = i
     if t.state == BETWEEN:
         w.between -= 1
     t.state, t.exchange = SENDING, i
     t.n += 1
-    windows[min(int(w.now_s / r.window_s), windows.size - 1)].attempts += 1
+    windows[min(w.window, windows.size - 1)].attempts += 1
     if timeout_s < math.inf:
         set_timer(w, xs, timed, i, timeout_s, timeout_s == r.timeout_s)
     if w.idle > 0:
@@ -187,11 +196,12 @@ def begin(
     t = ts[j]
     w.free_talk = t.free_after
     w.in_talks += 1
-    windows[min(int(w.now_s / r.window_s), windows.size - 1)].due += 1
+    windows[min(w.window, windows.size - 1)].due += 1
     t.op, t.key = op, call_key(op)
     t.intended_s, t.deadline_s = w.now_s, w.now_s + r.deadline_s
     t.state, t.n, t.ask, t.exchange, t.wait_s = SENDING, 0, 0, -1, 0.0
     t.timed_out, t.throttled, t.result = 0, 0, _UNSENT
+    t.kept_first, t.kept_last = -1, -1
     return leave(w, r, xs, ts, timed, idle, rows, windows, j, client, state)
 
 

@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-import numba
+from numba import __version__ as numba_version
+from numba import config, njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 _HERE = Path(__file__).parent
@@ -28,12 +29,12 @@ _HERE = Path(__file__).parent
 
 # Nothing is allocated inside the kernel (tables grow between two calls of it), so nobody needs to count references to
 # them: counting took most of the time. Divisors are checked where specs are made.
-_OPTIONS: Final = {"_nrt": False, "error_model": "numpy"}
+_OPTIONS: Final[dict[str, Any]] = {"_nrt": False, "error_model": "numpy"}
 
 
 def jit(function: F) -> F:
     """Compile a function of the kernel; called by other compiled functions only."""
-    return cast("F", numba.njit(**_OPTIONS)(function))
+    return cast("F", njit(**_OPTIONS)(function))
 
 
 def jit_cached(function: F) -> F:
@@ -41,21 +42,24 @@ def jit_cached(function: F) -> F:
     directory = cache_dir()
     if directory is None:
         return jit(function)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(directory)
+    settings: Any = config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(directory)
     try:
-        return cast("F", numba.njit(cache=True, **_OPTIONS)(function))
+        return cast("F", njit(cache=True, **_OPTIONS)(function))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 @cache
 def compiled(step: Callable[..., Any]) -> Any:
     """A policy's step as numba runs it: its own source, with the few functions of ours that it calls compiled first."""
     needed = {name: value for name, value in step.__globals__.items() if name in step.__code__.co_names}
-    scope = {name: compiled(value) if isinstance(value, types.FunctionType) else value for name, value in needed.items()}
+    scope = {
+        name: compiled(value) if isinstance(value, types.FunctionType) else value for name, value in needed.items()
+    }
     twin = types.FunctionType(step.__code__, {**scope, "__builtins__": __builtins__}, step.__name__)
-    return numba.njit(twin)
+    return njit(twin)
 
 
 def cache_dir() -> Path | None:
@@ -73,7 +77,7 @@ def cache_dir() -> Path | None:
 @cache
 def sources_hash() -> str:
     """16 hex digits of every source that is compiled into the kernel."""
-    found = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    found = hashlib.blake2b(numba_version.encode(), digest_size=8)
     for path in (*sorted((_HERE.parent / "policies").glob("*.py")), *sorted(_HERE.glob("kernel*.py"))):
         found.update(path.name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

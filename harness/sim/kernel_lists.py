@@ -208,7 +208,7 @@ def quit_line(w: Any, xs: Any, i: int) -> None:
 def release(w: Any, xs: Any, i: int) -> None:
     """Use the slot of exchange `i` again, if its caller has gone and nothing of it is under way; once only."""
     x = xs[i]
-    if x.over == 1 and x.path == 0:
+    if x.over == 1 and x.path == 0 and x.kept == 0:
         x.path = -1
         x.number = -1
         x.attempt = np.uint64(0)

@@ -32,7 +32,7 @@ from harness.sim.kernel_client import (
 from harness.sim.kernel_jit import jit, jit_cached
 from harness.sim.kernel_lists import before, connect, pop_timed, release, travel
 from harness.sim.kernel_state import BETWEEN, HEAPED, SENDING
-from harness.sim.kernel_station import arrive, gave_up, hand_out, perform, write_served
+from harness.sim.kernel_station import arrive, hand_out, hang_up, hang_up_kept, perform, write_served
 
 _OK, _TIMEOUT, _UNSENT = int(Result.OK), int(Result.TIMEOUT), int(Result.UNSENT)
 _UNFINISHED = int(Result.UNFINISHED)
@@ -43,7 +43,7 @@ NOTHING, EDGE_DUE, OPERATION, WAKE, TIMER, ROAD, CONNECTED, FOUND_NAME, ASKED, T
 
 
 @jit
-def room(w: Any, r: Any, xs: Any, ts: Any, timed: Any, ends: Any, rows: Any) -> bool:
+def room(w: Any, r: Any, xs: Any, ts: Any, timed: Any, ends: Any, rows: Any) -> Any:
     """Whether the tables have room for all that one event can add."""
     if w.free_exchange < 0 or w.free_talk < 0 or w.timed + 2 > timed.size or w.ends + w.waiting + 2 > ends.size:
         return False
@@ -101,8 +101,8 @@ def soonest(w: Any, xs: Any, timed: Any, edges: Any) -> tuple[float, int]:
 
 @jit_cached
 def play(
-    now: Any, rules: Any, edges: Any, due: Any, client: Any, calls: Any, server: Any, state: Any, tables: Any, rows: Any,
-    windows: Any,
+    now: Any, rules: Any, edges: Any, due: Any, client: Any, calls: Any, server: Any, state: Any, tables: Any,
+    rows: Any, windows: Any,
 ) -> Any:  # fmt: skip
     """Go on with a run until it is OVER, or wants MORE_DUE operations or MORE_ROOM in its tables.
 
@@ -146,27 +146,24 @@ def play(
             else:
                 x.path = 0
                 loose = i
-                if x.over == 0:
+                if x.gone == 0:
+                    x.answered = 1
                     keep_connection(w, r, x, idle)
                     result, status = x.result, x.status
-                    close_attempt(w, r, xs, i, rows, result, status, x.cause)
-                    called = x.talk
-                elif r.late == 1 and x.result == _OK and ts[x.talk].op == x.op:
-                    t = ts[x.talk]
-                    if t.state == BETWEEN:
+                    if x.over == 0:
+                        close_attempt(w, r, xs, i, rows, result, status, x.cause)
+                        called = x.talk
+                    elif result == _OK and ts[x.talk].state == BETWEEN:  # late, between two attempts
                         calls = late_between(w, r, ts, x.talk, rows[0], windows, client, calls)
-                    else:
-                        gone = t.exchange
-                        close_attempt(w, r, xs, gone, rows, _TIMEOUT, 0, _NO_CAUSE)
-                        if xs[gone].arrived == 1:
-                            state = gave_up(w, r, xs, ends, gone, rows[2], windows, server, state)
-                        release(w, xs, gone)
-                        gone = -1
-                        called, result, status = x.talk, _OK, x.status
+                    elif result == _OK:  # late, in place of the attempt that is open
+                        called = x.talk
+                        other = ts[called].exchange
+                        close_attempt(w, r, xs, other, rows, _TIMEOUT, 0, _NO_CAUSE)
+                        state = hang_up(w, r, xs, ends, other, rows[2], windows, server, state)
         elif what == WAKE:
             w.wake_s = math.inf
             state = hand_out(w, r, xs, ends, rows[2], windows, server, state)
-        elif what == TIMER or what == TIMED_DUE:
+        elif what in (TIMER, TIMED_DUE):
             i = w.timer_first
             if what == TIMED_DUE:
                 ref, birth = timed[0].ref, timed[0].birth
@@ -183,7 +180,9 @@ def play(
                 sent = not math.isnan(x.born_s)
                 result = _TIMEOUT if sent else _UNSENT
                 close_attempt(w, r, xs, i, rows, result, 0, _TIMED_OUT if sent else _CONNECT)
-                called, gone, loose = x.talk, i, i
+                called, loose = x.talk, i
+                if r.late == 0 or not sent:
+                    gone = i
         elif what == OPERATION:
             w.op += np.uint64(1)
             calls = begin(w, r, xs, ts, timed, idle, rows[0], windows, w.op, client, calls)
@@ -231,8 +230,10 @@ def play(
             calls = leave(w, r, xs, ts, timed, idle, rows[0], windows, leaving, client, calls)
         if called >= 0:
             calls = replied(w, r, xs, ts, timed, idle, rows[0], windows, called, result, status, client, calls)
-        if gone >= 0 and xs[gone].arrived == 1:
-            state = gave_up(w, r, xs, ends, gone, rows[2], windows, server, state)
+        if w.left_first >= 0:
+            state = hang_up_kept(w, r, xs, ends, rows[2], windows, server, state)
+        if gone >= 0:
+            state = hang_up(w, r, xs, ends, gone, rows[2], windows, server, state)
         if loose >= 0:
             release(w, xs, loose)
     close_windows(w, r, windows)
@@ -250,9 +251,7 @@ def resolved(w: Any, r: Any, xs: Any, i: int) -> None:
 
 
 @jit_cached
-def close(
-    now: Any, rules: Any, xs: Any, ts: Any, talks: Any, jobs: Any, rows: Any, windows: Any
-) -> None:
+def close(now: Any, rules: Any, xs: Any, ts: Any, talks: Any, jobs: Any, rows: Any, windows: Any) -> None:
     """Write down what is still open: `talks` and `jobs` are slots, in the order in which these began."""
     w, r = now[0], rules[0]
     for m in range(talks.size):
@@ -262,5 +261,5 @@ def close(
         write_operation(w, r, t, rows[0], windows, _LEFT_OPEN, math.nan)
     for m in range(jobs.size):
         x = xs[jobs[m]]
-        x.arrived_s, x.began_s, x.service_s = x.sent_s, math.nan, 0.0  # as the world writes what it cuts off
+        x.began_s, x.service_s, x.gone = math.nan, 0.0, 1  # what was cut off has no service to show
         write_served(w, r, x, rows[2], math.nan)

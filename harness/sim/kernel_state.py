@@ -42,23 +42,24 @@ NOW: Final = _table(
     floats="now_s station_s mean_s slowdown error_share wake_s asked_s dns_until_s line_empty_s window_end_s due_s "
     "horizon_s",
     ints="births numbers waiting running slots line_first line_last ends timed wake_birth timer_first timer_last "
-    "road_first road_last connect_first connect_last found_first found_last asking_first asking_last asking asked_birth "
-    "idle done_first done_last free_exchange free_talk open operations attempts served in_exchanges in_talks between "
-    "window events edge due due_birth",
+    "road_first road_last connect_first connect_last found_first found_last asking_first asking_last asking "
+    "asked_birth idle done_first done_last free_exchange free_talk operations attempts served in_exchanges "
+    "in_talks between window events edge due due_birth left_first",
     hashes="op",
 )
 EXCHANGE: Final = _table(
     floats="sent_s born_s deadline_s timer_s road_s arrived_s began_s service_s done_s",
     ints="timer_birth road_birth number",
     hashes="attempt op",
-    shorts="talk n over arrived path timer timer_before timer_after road_after result status cause job inside "
+    shorts="talk n over gone answered kept kept_after arrived path timer "
+    "timer_before timer_after road_after result status cause job inside "
     "line_before line_after done_cause done_after free_after",
 )
 TALK: Final = _table(
     floats="intended_s deadline_s wait_s until_s since_s",
     ints="ticket",
     hashes="op key",
-    shorts="state n ask exchange timed_out throttled result free_after",
+    shorts="state n ask exchange timed_out throttled result kept_first kept_last free_after",
 )
 TIMED: Final = _table(floats="at_s", ints="birth ref")
 END: Final = _table(floats="at_s", ints="number slot")

@@ -50,7 +50,7 @@ def ns(at_s: float) -> int:
 
 
 @jit
-def draw_service_s(w: Any, r: Any, attempt: Any) -> float:
+def draw_service_s(w: Any, r: Any, attempt: Any) -> Any:
     """How long this attempt holds a slot, as `models/service_time.py` has it."""
     mean_s = w.mean_s * w.slowdown
     if r.distribution == FIXED:
@@ -67,7 +67,7 @@ def write_served(w: Any, r: Any, x: Any, rows: Any, ended_s: float) -> None:
     if r.keep_rows == 1:
         row = rows[w.served]
         row.attempt, row.component, row.arrived_ns, row.began_ns = x.attempt, 0, ns(x.arrived_s), ns(x.began_s)
-        row.ended_ns, row.service_ns, row.abandoned = ns(ended_s), ns(x.service_s), x.over
+        row.ended_ns, row.service_ns, row.abandoned = ns(ended_s), ns(x.service_s), x.gone
     w.served += 1
 
 
@@ -261,6 +261,32 @@ def gave_up(w: Any, r: Any, xs: Any, ends: Any, i: int, rows: Any, windows: Any,
             state = fill_slots(w, r, xs, ends, w.now_s, server, state)
         _hand_out_one(w, r, xs, i, rows, windows)
     return hand_out(w, r, xs, ends, rows, windows, server, state)
+
+
+@jit
+def hang_up(w: Any, r: Any, xs: Any, ends: Any, i: int, rows: Any, windows: Any, server: Any, state: Any) -> Any:
+    """Close the connection of exchange `i` unless its answer has come; that is how the server can notice."""
+    x = xs[i]
+    if x.answered == 1 or x.gone == 1:
+        return state
+    x.gone = 1
+    if x.arrived == 1:
+        state = gave_up(w, r, xs, ends, i, rows, windows, server, state)
+    return state
+
+
+@jit
+def hang_up_kept(w: Any, r: Any, xs: Any, ends: Any, rows: Any, windows: Any, server: Any, state: Any) -> Any:
+    """A call has ended: close the connections that were kept for its late replies, in order of sending."""
+    i = w.left_first
+    w.left_first = -1
+    while i >= 0:
+        following = xs[i].kept_after
+        state = hang_up(w, r, xs, ends, i, rows, windows, server, state)
+        xs[i].kept = 0
+        release(w, xs, i)
+        i = following
+    return state
 
 
 @jit

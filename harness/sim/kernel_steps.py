@@ -89,9 +89,7 @@ def admit(spec: Any, state: Any, now_s: Any, in_service: Any, queued: Any, oldes
     """Admission: one job?"""
 
 
-def on_done(
-    spec: Any, state: Any, now_s: Any, delay_s: Any, service_s: Any, inside: Any, dropped: Any
-) -> Any:
+def on_done(spec: Any, state: Any, now_s: Any, delay_s: Any, service_s: Any, inside: Any, dropped: Any) -> Any:
     """Admission: a job is over."""
 
 
@@ -99,9 +97,7 @@ def on_enqueue(spec: Any, state: Any, now_s: Any, queued: Any) -> Any:
     """Drop rule: a job joins the line."""
 
 
-def on_dequeue(
-    spec: Any, state: Any, now_s: Any, sojourn_s: Any, remaining_s: Any, service_s: Any, queued: Any
-) -> Any:
+def on_dequeue(spec: Any, state: Any, now_s: Any, sojourn_s: Any, remaining_s: Any, service_s: Any, queued: Any) -> Any:
     """Drop rule: a job leaves the line."""
 
 
@@ -143,9 +139,7 @@ def _budget_result(spec: Any, state: Any, now_s: Any, n: Any, ok: Any, timed_out
     if _none(spec):
         return lambda spec, state, now_s, n, ok, timed_out, throttled: state
     step = _client(spec, "on_result")
-    return lambda spec, state, now_s, n, ok, timed_out, throttled: step(
-        spec, state, now_s, n, ok, timed_out, throttled
-    )
+    return lambda spec, state, now_s, n, ok, timed_out, throttled: step(spec, state, now_s, n, ok, timed_out, throttled)
 
 
 @_body(on_cancel)
@@ -197,9 +191,7 @@ def _admit(spec: Any, state: Any, now_s: Any, in_service: Any, queued: Any, olde
 
 
 @_body(on_done)
-def _on_done(
-    spec: Any, state: Any, now_s: Any, delay_s: Any, service_s: Any, inside: Any, dropped: Any
-) -> Any:
+def _on_done(spec: Any, state: Any, now_s: Any, delay_s: Any, service_s: Any, inside: Any, dropped: Any) -> Any:
     learns = admission_steps(_of(spec)).on_done
     if learns is None:
         return lambda spec, state, now_s, delay_s, service_s, inside, dropped: state

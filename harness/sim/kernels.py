@@ -26,18 +26,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import seeds
-from harness.errors import SpecError
+from harness.errors import RunError, SpecError
 from harness.plan import Plan
 from harness.policies.entry import steps_of
 from harness.policies.server import admission_steps, drop_steps
 from harness.sim import kernel_state as k
+from harness.sim.heap import PENDING_MAX
 from harness.sim.kernel_draws import opening
 from harness.sim.kernel_loop import MORE_DUE, OVER, close, play
 from harness.sim.kernel_plan import DISTRIBUTIONS, Edge, Model, model_of, order_of, refusal_of, why_not
 from harness.sim.kernel_steps import NO_ADMISSION, NO_BUDGET, canonical
 from harness.sim.network import Delays
 
-__all__ = ["Edge", "KernelRows", "Model", "Summary", "model_of", "rows_of", "run_kernel", "run_summary", "summary_of", "why_not"]
+__all__ = [
+    "Edge",
+    "KernelRows",
+    "Model",
+    "Summary",
+    "model_of",
+    "rows_of",
+    "run_kernel",
+    "run_summary",
+    "summary_of",
+    "why_not",
+]
 
 DRAIN_STEP_S = 0.25  # the world drains in steps of its gauge period; a test compares the ends
 _SOME: Final = 256  # rows at first; tables double
@@ -119,7 +131,7 @@ def _play(model: Model, keep_rows: int, window_s: float) -> tuple[tuple[NDArray[
     _set(now, window_end_s=window_s, horizon_s=model.load_end_s)
     _set(now, **dict.fromkeys(("line_first", "line_last", "timer_first", "timer_last", "road_first", "road_last"), -1))
     _set(now, **dict.fromkeys(("connect_first", "connect_last", "found_first", "found_last", "asking_first"), -1))
-    _set(now, **dict.fromkeys(("asking_last", "done_first", "done_last"), -1))
+    _set(now, **dict.fromkeys(("asking_last", "done_first", "done_last", "left_first"), -1))
     edges = np.zeros(len(model.edges), k.EDGE)
     for number, edge in enumerate(model.edges):
         _set(edges[number], **edge._asdict())
@@ -138,7 +150,9 @@ def _play(model: Model, keep_rows: int, window_s: float) -> tuple[tuple[NDArray[
 class _Run:
     """The tables of one run, and what the loop wants from outside: more room, and the next operations."""
 
-    def __init__(self, now: Any, rules: Any, edges: Any, client: Any, server: Any, tables: Any, rows: Any, windows: Any) -> None:
+    def __init__(
+        self, now: Any, rules: Any, edges: Any, client: Any, server: Any, tables: Any, rows: Any, windows: Any
+    ) -> None:
         self.now, self.rules, self.edges = now, rules, edges
         self.client, self.server = client, server
         self.tables, self.rows, self.windows = tables, rows, windows
@@ -171,6 +185,11 @@ class _Run:
 
     def _make_room(self, more: int) -> None:
         now = self.now[0]
+        if now["in_exchanges"] > PENDING_MAX:
+            raise RunError(
+                f"kernel: {now['in_exchanges']} attempts are under way at {now['now_s']:.3f} s, the most allowed is "
+                f"{PENDING_MAX}; look for a retry storm without end, or shorten the run"
+            )
         xs, ts, timed, ends, idle = range(5)
         if now["free_exchange"] < 0:
             self.tables[idle] = _doubled(self.tables[idle])

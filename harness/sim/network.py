@@ -8,6 +8,7 @@ on every attempt fails too early, and one that never does cannot fail at all.
               -> none: look the name up (cache, else a query, there and back), connect (there and back), then as above
     reply     -> connection older than the server's limit: closed; else idle again
     give-up   -> connection closed; the server goes on, unless giving up cancels
+    late      -> a caller who still wants the answer after its timeout keeps the connection until its flow ends
 
 Delays are constants of the model (`Delays`), stated in the run's manifest. Leaves out: loss, bandwidth, listen
 queues, and CPU.
@@ -54,7 +55,8 @@ class Server(Protocol):
 class Exchange:
     """One attempt under way."""
 
-    __slots__ = ("_caller", "_done", "_timer", "arrived", "born_s", "late", "over", "sent_s", "server", "want")
+    __slots__ = ("_caller", "_done", "_timer", "answered", "arrived_s", "born_s", "gone", "late", "over", "sent_s",
+                 "server", "want")  # fmt: skip
 
     def __init__(self, caller: Caller, want: Send, server: Server, done: Callable[[Reply], None], late: Late) -> None:
         self.want = want
@@ -62,8 +64,10 @@ class Exchange:
         self.late = late
         self.sent_s = caller.heap.now_s
         self.born_s = math.nan  # of the connection it travels on
-        self.over = False  # the caller no longer waits
-        self.arrived = False
+        self.over = False  # its row is written
+        self.gone = False  # the caller closed the connection
+        self.answered = False
+        self.arrived_s = math.nan  # at the server
         self._caller = caller
         self._done = done
         self._timer: Ticket | None = None
@@ -92,12 +96,20 @@ class Exchange:
     def abandon(self) -> None:
         """Nobody wants the answer any more, because another came first."""
         self._stop(Reply(Result.TIMEOUT, 0, Cause.NONE, self._caller.heap.now_s))
-        if self.arrived:
+        self.leave()
+
+    def leave(self) -> None:
+        """Close the connection, unless the answer has come; that is how the server can notice."""
+        if self.answered or self.gone:
+            return
+        self.gone = True
+        if not math.isnan(self.arrived_s):
             self.server.gave_up(self)
 
     def cut(self) -> None:
         """The run ends while the attempt is open."""
         self._stop(Reply(Result.UNFINISHED, 0, Cause.NONE, -1.0))
+        self.gone = True
 
     def _stop(self, reply: Reply) -> None:
         if not self.over:
@@ -122,8 +134,8 @@ class Exchange:
             self._caller.heap.now_s,
         )
         self.end(reply)
-        if self.arrived:
-            self.server.gave_up(self)
+        if self.late is None or not sent:
+            self.leave()
 
 
 Late = Callable[[Reply], None] | None
@@ -184,13 +196,15 @@ class Caller:
         now_s = self.heap.now_s
         result, cause = classify(status, code)
         reply = Reply(result, status, cause, now_s, body, retry_after_s)
-        if exchange.over:
-            if exchange.late is not None and reply.ok:
-                exchange.late(reply)
+        if exchange.gone:
             return
+        exchange.answered = True
         if now_s - exchange.born_s < self._age_limit_s(exchange):
             self._idle[exchange.want.target].append(exchange.born_s)
-        exchange.end(reply)
+        if not exchange.over:
+            exchange.end(reply)
+        elif exchange.late is not None and reply.ok:
+            exchange.late(reply)
 
     def _age_limit_s(self, exchange: Exchange) -> float:
         limit_s = exchange.server.max_age_s
@@ -232,7 +246,7 @@ class Caller:
         exchange.born_s = born_s
 
         def arrive() -> None:
-            exchange.arrived = True
+            exchange.arrived_s = self.heap.now_s
             exchange.server.arrive(exchange)
 
         self.heap.after(self.delays.one_way_s, arrive)

@@ -85,8 +85,7 @@ class StoreServer:
     def close(self) -> None:
         """Write the rows of what is still inside."""
         for attempt, exchange in self._inside.items():
-            arrived_s = exchange.sent_s
-            self._rows.add(attempt, 0, _ns(arrived_s), -1, -1, 0, int(exchange.over))
+            self._rows.add(attempt, 0, _ns(exchange.arrived_s), -1, -1, 0, int(exchange.gone))
         self._inside.clear()
 
     def _settle(self) -> None:
@@ -115,7 +114,7 @@ class StoreServer:
     def _row(
         self, attempt: int, arrived_s: float, began_s: float, ended_s: float, service_s: float, exchange: Exchange
     ) -> None:
-        self._rows.add(attempt, 0, _ns(arrived_s), _ns(began_s), _ns(ended_s), _ns(service_s), int(exchange.over))
+        self._rows.add(attempt, 0, _ns(arrived_s), _ns(began_s), _ns(ended_s), _ns(service_s), int(exchange.gone))
 
     def _fault(self, name: str) -> Switch:
         def on(params: Params) -> None:
@@ -194,7 +193,7 @@ class AppServer:
         """With cancellation the flow ends with its caller; else it goes on."""
         if self._cancels and exchange.want.attempt_id in self._inside:
             _, came_s, talk = self._inside.pop(exchange.want.attempt_id)
-            talk.cut()
+            talk.abandon()
             self._row(exchange.want.attempt_id, came_s, self._heap.now_s, exchange)
 
     def gauges(self, now_s: float) -> dict[str, float]:
@@ -205,12 +204,12 @@ class AppServer:
         """Cut what is under way and write its rows."""
         for attempt, (exchange, came_s, talk) in list(self._inside.items()):
             talk.cut()
-            self._rows.add(attempt, 0, _ns(came_s), _ns(came_s), -1, 0, int(exchange.over))
+            self._rows.add(attempt, 0, _ns(came_s), _ns(came_s), -1, 0, int(exchange.gone))
         for talk in list(self._beside):
             talk.cut()
 
     def _row(self, attempt: int, came_s: float, ended_s: float, exchange: Exchange) -> None:
-        self._rows.add(attempt, 0, _ns(came_s), _ns(came_s), _ns(ended_s), 0, int(exchange.over))
+        self._rows.add(attempt, 0, _ns(came_s), _ns(came_s), _ns(ended_s), 0, int(exchange.gone))
 
     def _stepped(self) -> None:
         for flow in self.brain.background(self._heap.now_s):

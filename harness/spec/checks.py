@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from harness.policies.entry import did_you_mean
@@ -17,7 +17,10 @@ from harness.spec.document import Where
 from harness.spec.events import events_of
 from harness.spec.experiment import Expect, Experiment
 from harness.spec.lines import Condition
-from harness.spec.vocabulary import MEASURES, STOP_GAUGES, STORIES, VERDICTS
+from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERDICTS
+
+RUN_S_MAX: Final = 86_400
+OPERATIONS_MAX: Final = 10_000_000  # a schedule of 180 MB; one story at 4,000/s for 40 minutes
 
 
 class Complaint(NamedTuple):
@@ -30,6 +33,7 @@ class Complaint(NamedTuple):
 
 def of_experiment(experiment: Experiment) -> Iterator[Complaint]:
     """Everything wrong with one resolved variant."""
+    yield from _size(experiment)
     yield from _load(experiment)
     yield from _region(experiment)
     yield from _clients(experiment)
@@ -73,6 +77,23 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _size(experiment: Experiment) -> Iterator[Complaint]:
+    """A slip of a unit (1e9/s, 1e9h) must cost a complaint, not the memory of the machine."""
+    end_s = experiment.spans()["drain"].end_s
+    if end_s > RUN_S_MAX:
+        text = f"a run of {end_s:g} s is over the {RUN_S_MAX:,} s (a day) a run may take; shorten the phases"
+        yield Complaint(("phases",), text)
+        return
+    for name, load in experiment.load.items():
+        operations = load.arrivals.rate_per_s * experiment.load_end_s
+        if operations > OPERATIONS_MAX:
+            text = (
+                f"{load.arrivals.rate_per_s:g}/s for {experiment.load_end_s:g} s are {operations:.3g} operations; a "
+                f"plan holds at most {OPERATIONS_MAX:,} of a story; lower the rate or shorten the phases"
+            )
+            yield Complaint(("load", name, "arrivals", "rate"), text)
 
 
 def _load(experiment: Experiment) -> Iterator[Complaint]:
@@ -141,6 +162,11 @@ def of_expectations(lines: Iterable[Expect], variants: list[str]) -> Iterator[Co
         if line.key == "verdict" and isinstance(line.is_, Condition) and line.is_.value not in VERDICTS:
             text = f"{line.is_.value!r} is not a verdict; they are {', '.join(VERDICTS)}"
             yield Complaint(("expect", index, "is"), text + did_you_mean(str(line.is_.value), VERDICTS))
+        elif line.key != "verdict" and isinstance(line.is_, Condition):
+            wanted, example = (bool, "true or false") if line.key in FLAGS else (float, "a bound, as in '<= 15s'")
+            if type(line.is_.value) is not wanted:
+                text = f"{line.is_.text!r} can never hold for {line.measure}; write {example}"
+                yield Complaint(("expect", index, "is"), text)
 
 
 def known_measure(key: str) -> bool:

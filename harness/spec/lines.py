@@ -30,6 +30,10 @@ _LINE: Final = re.compile(rf"^\s*(<=|>=|<|>)\s*(?:({NUMBER})\s*(%\s*of\s+due|x\s
 _CONDITION: Final = re.compile(r"^\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*$")
 _STOP: Final = re.compile(r"^\s*(<=|>=|<|>)\s*(\S+)\s+for\s+(\S+)\s*$")
 
+# Steady-state lines are judged in rolling windows of at least so many seconds, and at least so many operations due.
+ROLLING_S: Final = 1.0
+LEAST_DUE: Final = 200
+
 
 class Line(NamedTuple):
     """A steady-state line. `of` is "due" (a share), "baseline" (a multiple) or "absolute" (seconds or a ratio)."""

@@ -180,6 +180,8 @@ def _origins(variant: str, path: Where) -> Iterator[Where]:
     sources: list[Where] = [path]
     if "client" in path[:3] and path[0] in ("region", "load"):
         sources.append(path[path.index("client") :])
+    if path[:1] == ("region",) and path[2:3] == ("resolver",):  # an app's resolver may be given as its client's
+        sources += [(*path[:2], "client", *path[2:]), ("client", *path[2:])]
     for source in sources:
         if variant:
             yield ("variants", variant, *source)
@@ -199,7 +201,7 @@ def _told(error: ErrorDetails, path: Where) -> tuple[Where, str, bool]:
     found = error["input"]
     match error["type"]:
         case "extra_forbidden":
-            known = allowed_keys(Experiment, path[:-1])
+            known = [*allowed_keys(Experiment, path[:-1]), *(["variants"] if len(path) == 1 else [])]
             return path, f"unknown key; known here: {', '.join(known)}{did_you_mean(str(path[-1]), known)}", True
         case "missing":
             return path, f"missing; {_missing(path)}", False

@@ -4,8 +4,10 @@ An experiment can be correct and still unable to answer its question. The common
 
     horizon     the recovery phase ends before a healthy but slow drain would:
                     backlog / |capacity - load x (1 + retries)|
+    window      the load after the fix is shorter than one window in which steadiness is judged
     capacity    the offered load alone is near or over what a station serves, so no policy could recover
     drain       shorter than the deadline, so operations are still open when the run is cut
+    fix         a fault is still on when it comes
     stall       shorter than the DNS race needs to be lost
 
 Loads are nominal: what each operation asks of a station in calm weather, sessions rebuilt included, from the region's
@@ -20,6 +22,7 @@ from typing import NamedTuple
 
 from harness.spec.events import events_of
 from harness.spec.experiment import Experiment
+from harness.spec.lines import LEAST_DUE, ROLLING_S
 from harness.units import show_s
 
 STEADY_UTILISATION = 0.75  # above this a recovery is slow for reasons that are not the policy's
@@ -101,6 +104,13 @@ def notes(experiment: Experiment) -> list[str]:
     fix_s = next((event.at_s for event in events_of(experiment).events if event.fix), spans["outage"].end_s)
     horizon_s = experiment.load_end_s - fix_s
     needed_s = needed_recovery_s(experiment)
+    window_s = max(ROLLING_S, LEAST_DUE / sum(load.arrivals.rate_per_s for load in experiment.load.values()))
+    if max(window_s, experiment.steady_state.for_s) > horizon_s:
+        found.append(
+            f"the load goes on for {show_s(horizon_s)} after the fix, but steadiness is judged in windows of "
+            f"{show_s(window_s)} ({LEAST_DUE} operations) and must hold for {show_s(experiment.steady_state.for_s)}: "
+            "the run will be invalid; lengthen phases.recovery or raise the rate"
+        )
     if needed_s + experiment.steady_state.for_s > horizon_s:
         found.append(
             f"the load goes on for {show_s(horizon_s)} after the fix, but a drain of what may have gathered takes "
@@ -113,6 +123,7 @@ def notes(experiment: Experiment) -> list[str]:
         *_replay(experiment, horizon_s),
         *_steadiness(experiment),
         *_stalls(experiment),
+        *_outlive(experiment, fix_s),
     ]
 
 
@@ -184,3 +195,13 @@ def _stalls(experiment: Experiment) -> list[str]:
                 f"({dns.keep_generations} generations are kept, one every {show_s(dns.plan_every_s)})"
             )
     return found
+
+
+def _outlive(experiment: Experiment, fix_s: float) -> list[str]:
+    """Faults still on at the fix: what looks stuck afterwards may only be the trigger."""
+    return [
+        f"{event.what} is on until {show_s(event.ends_s)}, but the fix is at {show_s(fix_s)}: measures count from a "
+        "moment at which a trigger is not gone; end it sooner or move the fix"
+        for event in events_of(experiment).events
+        if event.kind == "fault" and event.ends_s > fix_s + 1e-9
+    ]

@@ -97,7 +97,7 @@ STOP_GAUGES: Final = ("orchestrator_cpu", "load_cpu", *(f"{component}_cpu" for c
 
 # Keys of measures.json that a line may name; `*` stands for the name of a component, an app, a phase or a layer.
 MEASURES: Final = (
-    "recovered",  # derived: the verdict is "recovered"
+    "recovered",  # derived: the verdict is "recovered" or "never_failed"
     "verdict",
     "validity.valid",
     "censored",
@@ -127,7 +127,7 @@ MEASURES: Final = (
     "backlog.at_fix",
     "backlog.drain_s",
     "backlog.drain_efficiency",
-    "backlog.by_component.*",
+    "backlog.by_component.*.peak",
     "latency.*.p50_s",
     "latency.*.p99_s",
     "latency.*.p999_s",
@@ -146,4 +146,5 @@ MEASURES: Final = (
     "load.lag_p99_s",
     "load.unfinished",
 )
+FLAGS: Final = ("recovered", "validity.valid", "censored")  # measures that are true or false; the rest are numbers
 VERDICTS: Final = ("never_failed", "recovered", "draining", "degraded", "metastable", "overloaded", "invalid")

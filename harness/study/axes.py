@@ -117,7 +117,7 @@ def _ends(name: str, low: str, high: str) -> tuple[tuple[float, float], Scale]:
     readers: tuple[tuple[str, Callable[[object], float]], ...] = (
         ("s", units.duration_s),
         ("/s", units.rate_per_s),
-        ("%", lambda text: 100.0 * units.fraction(text)),
+        ("", units.fraction),  # a share is written as a number
     )
     for suffix, read in readers:
         try:

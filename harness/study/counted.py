@@ -129,7 +129,8 @@ class KernelRunner:
             None if fix_s is None else rounded(max(0.0, found.load_end_s - fix_s)),
             rounded(ratios.overall),
             rounded(ratios.peak),
-            *(_good_per_s(windows, self._plan.phase(name)) for name in ("outage", "recovery")),
+            _good_per_s(windows, self._plan.phase("outage")),
+            _good_per_s(windows, self._plan.phase("recovery")),
             rounded(evidence.backlog.peak),
             rounded(evidence.backlog.drain_s),
         )

@@ -1,9 +1,9 @@
 """What theory expects: callers with retries and one station as a fluid, without chance.
 
 Where recovery stops can be had in closed form only for a full outage without bounds (lambda times the sum of
-(D - k tau)+ over the tries k equals mu tau). The same bookkeeping done step by step covers slow spells and bounded lines
-too. Work waits V seconds; a try sent when V plus its service exceeds the timeout is given up after the timeout, and the
-next try follows at once:
+(D - k tau)+ over the tries k equals mu tau). The same bookkeeping done step by step covers slow spells and bounded
+lines too. Work waits V seconds; a try sent when V plus its service exceeds the timeout is given up after the timeout,
+and the next try follows at once:
 
     V' = sum of tries a second x service / slots - 1        (V >= 0; V is capped by the bound of the line)
     tries k + 1 at t + tau  =  tries k at t, if V(t) + service(t) > tau and k < retries
@@ -15,7 +15,7 @@ with any of those there is no expectation (None), rather than a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,7 +31,7 @@ _STEPS_MOST = 40_000
 
 
 def stuck(file: ExperimentFile) -> bool | None:
-    """Whether the fluid is stuck at the end of the recovery phase; None when the theory does not cover the experiment."""
+    """Whether the fluid is stuck at the end of the recovery phase; None when the theory does not cover this."""
     plan = make_plan(file, file.variants[0], engine="world")
     experiment = plan.experiment
     if not covered(experiment):
@@ -78,7 +78,7 @@ def _late_at_end(
     rate_per_s: float, attempts: int, timeout_s: float, slots: int, mean_s: float, slow_s: float, spell_s: float,
     after_s: float, limit: int | None, at_acceptance: bool,
 ) -> bool:  # fmt: skip
-    """Step the fluid from the start of the spell. Without acceptance draws, work is counted in jobs and slowed alike."""
+    """Step the fluid from the start of the spell. Work is in seconds when drawn at acceptance, else in jobs."""
     delay = _STEPS_PER_TIMEOUT
     step_s = timeout_s / delay
     steps = min(_STEPS_MOST, int((spell_s + after_s) / step_s))
@@ -137,7 +137,3 @@ def closed_form_s(rate_per_s: float, capacity_per_s: float, timeout_s: float, re
             return length_s
     raise AssertionError("the last number of tries always returns")
 
-
-def shares(count: int) -> Sequence[float]:
-    """Shares of the way for `count` evenly spaced values."""
-    return [number / (count - 1) for number in range(count)] if count > 1 else [0.0]

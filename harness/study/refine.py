@@ -16,7 +16,7 @@ ends agree; they are taken to have no boundary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Final, NamedTuple
 
 from harness.errors import SpecError
@@ -109,7 +109,7 @@ def _mixed(one: Summed) -> bool:
 def _pair(known: dict[int, Summed]) -> tuple[int, int] | None:
     """The first two known neighbours on different sides."""
     order = sorted(known)
-    return next(((a, b) for a, b in zip(order, order[1:], strict=False) if _side(known[a]) != _side(known[b])), None)
+    return next(((a, b) for a, b in pairwise(order) if _side(known[a]) != _side(known[b])), None)
 
 
 def _table(sweep: Sweep, journal: Journal, row: Sequence[Cell]) -> dict[int, Summed]:

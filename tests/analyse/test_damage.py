@@ -14,6 +14,7 @@ from harness.analyse.evidence import gather
 from harness.errors import RecordError
 from harness.flows.wants import Cause, Result
 from harness.record.folder import RunFolder
+from harness.record.journal import Journal
 from harness.record.layouts import ATTEMPT, SERVED
 from harness.record.rows import RowWriter, read_rows
 from tests.analyse.planted import ZERO_NS, Truth, plant
@@ -201,3 +202,23 @@ def rewrite(path: Path, change: Any) -> None:
     with RowWriter(path, file.kind, file.writer, file.zero_monotonic_ns, file.names) as writer:
         for row in rows.tolist():
             writer.add(*row)
+
+
+def test_a_run_that_failed_is_invalid_however_whole_its_rows_are(tmp_path: Path) -> None:
+    folder = plant(tmp_path, TRUTH)
+    journal = Journal(folder.journal, "orchestrator")
+    journal.write(24.0, "stop", state="failed", why="dns ended: killed by SIGKILL")
+    journal.close()
+    assert "the run failed at 24 s (dns ended: killed by SIGKILL); run it again" in reasons(analyse(folder))
+
+
+def test_a_load_that_ends_too_soon_after_the_fix_supports_no_verdict(tmp_path: Path) -> None:
+    short = plant(tmp_path, TRUTH._replace(recovery_s=2.5))
+    assert "the load went on for 2.5 s after the fix, too short for the 3 s" in reasons(analyse(short))
+
+
+def test_a_plan_whose_spec_is_no_object_is_refused(tmp_path: Path) -> None:
+    folder = plant(tmp_path, TRUTH)
+    folder.write_json(folder.plan, {**folder.read_json(folder.plan), "spec": []})
+    with pytest.raises(RecordError, match="its spec is no object"):
+        analyse(folder)

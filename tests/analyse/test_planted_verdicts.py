@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from harness.analyse import judge
 from harness.analyse.evidence import gather
-from tests.analyse.planted import FIX_S, Truth, inside, plan_of, plant
+from tests.analyse.planted import FAULT_S, FIX_S, Truth, inside, plan_of, plant
 
 WINDOW_S = 0.25
 RISING = ((0.0, 2.0), (6.0, 2.0), (40.0, 3000.0))
@@ -218,3 +219,12 @@ def test_healthy_poisson_runs_recover_at_zero(tmp_path: Path, rate: float) -> No
 def test_of_a_thousand_healthy_poisson_runs_at_least_990_recover_at_zero(tmp_path: Path) -> None:
     found = [healthy(tmp_path, (50.0, 200.0, 500.0)[seed % 3], seed) for seed in range(1, 1001)]
     assert sum(found) >= 990
+
+
+def test_a_dead_system_with_a_handful_waiting_is_stuck_whatever_the_noise_does(tmp_path: Path) -> None:
+    """Nought to two items come and go; in this order their slope is under -1 % of a peak of 2 per second."""
+    rng = random.Random(2)
+    noise = tuple((number / 4, float(rng.choice((0, 0, 1, 1, 2)))) for number in range(120))
+    measures = measured(tmp_path, Truth(refused=((FAULT_S, 30.0),), waiting=noise, seed=2))
+    assert measures["backlog"]["peak"] == 2.0
+    assert measures["verdict"] == "metastable"

@@ -210,6 +210,22 @@ def test_an_unknown_measure_is_refused_with_what_there_is() -> None:
         look_up(MEASURES, "speed")
 
 
+@pytest.mark.parametrize(
+    ("measures", "measure", "key"),
+    [
+        (MEASURES | {"audit": None}, "audit.lost", "audit.lost"),
+        (MEASURES | {"status_page": None}, "status_page.first_post_lag", "status_page.first_post_lag_s"),
+        (MEASURES, "amplification.by_layer.load->elsewhere", "amplification.by_layer.load->elsewhere"),
+    ],
+)
+def test_a_measure_of_what_took_no_part_is_unsure_and_no_error(
+    measures: dict[str, Any], measure: str, key: str
+) -> None:
+    """`check` accepts these names, so a run that has been done must not be lost over them."""
+    found = answer(measures, {"measure": measure, "is": "<= 1"})
+    assert (found.measure, found.found, found.verdict) == (key, None, "unsure")
+
+
 def test_comparative_lines_are_unsure_for_one_run_and_lines_of_others_are_not_asked() -> None:
     lines = [
         {"variant": "a", "measure": "recovered", "is": True},

@@ -148,9 +148,10 @@ def test_compare_runs_the_variants_and_judges_them(
 
 
 def test_one_run_is_nothing_to_compare(file: Path, runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    runs(lambda job: (DONE, measured(job)))
+    done = runs(lambda job: (DONE, measured(job)))
     assert run_words(["compare", str(file), "--variant", "a", "--no-report"]) == Exit.USAGE
     assert "needs at least two runs" in capsys.readouterr().err
+    assert done == []  # said before a run takes its own length
 
 
 def test_run_folders_are_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,26 @@ async def test_a_full_disk_is_told_as_one() -> None:
     with out.scope:
         await out.guard(write)
     assert out.state is not None
+    assert out.state.exit_code is Exit.MACHINERY
     assert out.state.message == (
         "runs/x/gauges.rows: No space left on device; see that the disk has room and may be written"
     )
+
+
+async def test_an_error_inside_a_nursery_of_the_task_is_a_reason_like_any_other() -> None:
+    """A nursery raises its children's errors as a group, which no plain `except` catches."""
+    out = WayOut()
+
+    async def fails() -> None:
+        await trio.sleep(0.1)
+        raise OSError(28, "No space left on device", "runs/x/gauges.rows")
+
+    async def task() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fails)
+            nursery.start_soon(trio.sleep_forever)
+
+    with out.scope:
+        await out.guard(task)
+    assert out.state is not None
+    assert out.state.message.startswith("runs/x/gauges.rows: No space left on device; ")

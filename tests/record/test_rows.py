@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import struct
 from pathlib import Path
 
@@ -28,6 +29,26 @@ def write_gauges(path: Path, count: int, *, close: bool = True) -> RowWriter:
     else:
         writer.flush()
     return writer
+
+
+def test_a_disk_that_fills_costs_no_whole_row_and_shifts_none(tmp_path: Path) -> None:
+    """The system takes a part of a block before it refuses the rest; that part must not be written twice or lost."""
+    path = tmp_path / "gauges.rows"
+    writer = write_gauges(path, 2, close=False)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 30, before[1]))  # room for a row and a half
+    try:
+        for number in range(2, 6):
+            writer.add(number, 1, 0, number / 2)
+        with pytest.raises(OSError, match="too large"):
+            writer.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert read_rows(path).rows["t_ns"].tolist() == [0, 1, 2]
+    writer.close()
+    found = read_rows(path)
+    assert found.rows["t_ns"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert found.complete
 
 
 def values(layout: tuple[tuple[str, str], ...]) -> st.SearchStrategy[tuple[float, ...]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from harness.errors import RecordError
 from harness.record.folder import RunFolder
 from harness.report import write_comparison, write_report
 from harness.report.charts import smooth
@@ -115,6 +117,17 @@ def test_what_an_experiment_file_says_cannot_break_out_of_the_page(simulated, tm
     assert "<script>alert" not in text
     assert "<img src=x" not in text
     assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text
+
+
+def test_a_run_without_a_journal_has_a_page_and_measures_of_nothing_have_none(simulated, tmp_path):
+    source = simulated("slow_dependency", "d0_4")
+    shutil.copytree(source.path, tmp_path / "bare")
+    folder = RunFolder(tmp_path / "bare")
+    folder.journal.unlink()
+    assert "<b>recovered</b>" in write_report(folder).read_text()
+    folder.write_json(folder.measures, {})
+    with pytest.raises(RecordError, match="not measures that this version writes"):
+        write_report(folder)
 
 
 def test_a_comparison_keeps_one_line_per_run_aligned_at_the_fix(simulated, tmp_path):

@@ -69,7 +69,7 @@ Place = Callable[[str, str, str], str]
             "slow.yaml:{at}: title: missing; write one line that says what happens, as in `title: A DNS race "
             "empties an endpoint`\nslow.yaml:{at}: titel: unknown key; known here: title, description, seed, "
             "region, conventions, client, load, phases, timeline, steady_state, repeat, stop_when, expect, targets, "
-            "allow_hosts; did you mean 'title'?",
+            "allow_hosts, variants; did you mean 'title'?",
         ),
         (
             "users: 100",
@@ -146,6 +146,39 @@ Place = Callable[[str, str, str], str]
             "slow.yaml:{at}: allow_hosts[1]: '10.0.0.1' is not on loopback; a run may only touch this machine "
             "(127.0.0.0/8, ::1); remove it",
         ),
+        (
+            "rate: 50/s",
+            "rate: 1e9/s",
+            "1e9/s",
+            "slow.yaml:{at}: load.mobile_banking.arrivals.rate: 1e+09/s for 29 s are 2.9e+10 operations; a plan holds "
+            "at most 10,000,000 of a story; lower the rate or shorten the phases",
+        ),
+        (
+            "recovery: 20s",
+            "recovery: 30h",
+            "{warm_up",
+            "slow.yaml:{at}: phases: a run of 108012 s is over the 86,400 s (a day) a run may take; shorten the phases",
+        ),
+        (
+            'is: "<= 15s"',
+            'is: "== metastable"',
+            '"== metastable"',
+            "slow.yaml:{at}: expect[0].is: '== metastable' can never hold for time_to_recover; write a bound, as in "
+            "'<= 15s'",
+        ),
+        (
+            'measure: time_to_recover, is: "<= 15s"',
+            'measure: censored, is: "<= 15s"',
+            '"<= 15s"',
+            "slow.yaml:{at}: expect[0].is: '<= 15s' can never hold for censored; write true or false",
+        ),
+        (
+            "backoff: none",
+            "resolver: ttll",
+            "ttll",
+            "slow.yaml:{at}: client.resolver: unknown resolver policy 'ttll'; resolver takes none, ttl, c_ares, "
+            "forever, fixed, serve_stale; did you mean 'ttl'?",
+        ),
     ],
 )
 def test_a_complaint_says_where_what_and_what_to_do(
@@ -165,6 +198,7 @@ def test_a_complaint_says_where_what_and_what_to_do(
         ("backoff: none", "backoff: 3", "3}", "3 is not a policy; write none, fixed"),
         ("{slots: 4", "{admission: {kind: queue}, slots: 4", "{kind: queue}", "limit is missing"),
         ("{slots: 4", "{discipline: lifi, slots: 4", "lifi", "did you mean 'lifo'?"),
+        ("variants:\n", "varints:\n", "varints", "did you mean 'variants'?"),
         ("load:\n", "laod:\n", "laod", "did you mean 'load'?"),
         ("region:\n", "regoin:\n", "regoin", "did you mean 'region'?"),
         ("users: 100", "users: many", "many", "'many' is not a whole number"),

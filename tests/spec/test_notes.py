@@ -51,6 +51,12 @@ def test_the_time_needed_is_backlog_over_the_gap_to_capacity(changed: Changed) -
             "recovery: 5s",
             "too short to tell a slow drain from a stuck state; lengthen phases.recovery",
         ),
+        (
+            "  - {at: outage.end",
+            "  - {at: outage.start, do: kv.errors, with: {share: 0.1, for: 3s}}\n  - {at: outage.end",
+            "kv.errors is on until 10 s, but the fix is at 9 s",
+        ),
+        ("rate: 50/s", "rate: 9/s", "judged in windows of 22.2 s (200 operations)"),
         ("drain: 3s", "drain: 500ms", "shorter than mobile_banking's deadline of 800 ms"),
         ("timeout: 200ms", "timeout: 900ms", "ends nothing before the deadline of 800 ms"),
         ("timeout: 200ms", "timeout: 300ms", "4 attempts of 300 ms do not fit its deadline of 800 ms"),
