@@ -15,11 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli import results
-from harness.cli.live_runs import Outcome, do, exit_of, exit_of_measures, jobs, worst
-from harness.cli.run import tell
-from harness.cli.simulate import simulated
+from harness.cli.live_runs import exit_of, exit_of_measures, jobs, worst
+from harness.cli.run import LIVE, WORLD, do_all
 from harness.errors import Exit, RunError, SpecError
-from harness.live.way_out import DONE
 from harness.record.folder import RunFolder
 
 _COLUMNS = (
@@ -114,16 +112,8 @@ def run_all(
     order = jobs(file, variants, seed, repeat)
     if len(order) < 2:  # said before anything is run, because a run takes its own length
         raise SpecError(TOO_FEW)
-    done: list[Outcome] = []
-    for job in order:
-        if engine is Engine.LIVE:
-            done.append(do(file, job, runs))
-        else:
-            folder, measures = simulated(file, job, runs)
-            done.append(Outcome(job, folder, DONE, measures))
-        tell(done[-1], source, quiet, write_report, "run" if engine is Engine.LIVE else "simulate")
-        if done[-1].measures is None:
-            break
+    how = LIVE if engine is Engine.LIVE else WORLD
+    done = do_all(source, file, order, how, runs, quiet, write_report)
     return [outcome.folder for outcome in done if outcome.measures is not None], [exit_of(outcome) for outcome in done]
 
 

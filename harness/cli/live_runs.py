@@ -68,6 +68,20 @@ def do(file: ExperimentFile, job: Job, root: Path) -> Outcome:
     return Outcome(job, folder, state, analyse(folder) if measured else None)
 
 
+def do_simulated(file: ExperimentFile, job: Job, root: Path) -> Outcome:
+    """Run one job in virtual time into a new folder under `root`, and measure it."""
+    from harness.analyse import analyse
+    from harness.live.clock import wall_stamp
+    from harness.live.way_out import DONE
+    from harness.plan import make_plan
+    from harness.sim import simulate
+
+    plan = make_plan(file, job.variant, job.seed, engine="world")
+    folder = RunFolder.create(root, file.name, job.variant, plan.seed, f"{wall_stamp()}-world")
+    simulate(plan, folder)
+    return Outcome(job, folder, DONE, analyse(folder))
+
+
 def again(source: Path, outcome: Outcome, word: str = "run") -> str:
     """The line that repeats a run; `word` is the one that did it."""
     job = outcome.job

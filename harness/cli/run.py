@@ -3,50 +3,93 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from harness.cli import results
-from harness.cli.live_runs import Outcome, again, do, exit_of, jobs, worst
+from harness.cli.live_runs import Job, Outcome, again, do, do_simulated, exit_of, jobs, worst
 from harness.errors import Exit
+from harness.spec import ExperimentFile
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="experiment file (YAML)")]
+Variants = Annotated[list[str] | None, typer.Option(help="this variant; may be given again (default: all)")]
+Seed = Annotated[int | None, typer.Option(help="seed of the first run (default: the file's)")]
+Runs = Annotated[Path, typer.Option(help="where run folders go")]
+Repeat = Annotated[
+    int | None, typer.Option(min=1, help="runs of each variant, with seeds s, s+1, ... (default: the file's)")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print measures.json alone on stdout (a list for several runs)")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="write no report.html")]
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="experiment file (YAML)")],
-    variant: Annotated[
-        list[str] | None, typer.Option(help="run this variant; may be given again (default: all)")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="seed of the first run (default: the file's)")] = None,
-    runs: Annotated[Path, typer.Option(help="where run folders go")] = Path("runs"),
-    repeat: Annotated[
-        int | None, typer.Option(min=1, help="runs of each variant, with seeds s, s+1, ... (default: the file's)")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print measures.json alone on stdout (a list for several runs)")
-    ] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
+    file: File,
+    variant: Variants = None,
+    seed: Seed = None,
+    runs: Runs = Path("runs"),
+    repeat: Repeat = None,
+    as_json: AsJson = False,
+    no_report: NoReport = False,
 ) -> int:
     """Run an experiment on real sockets and judge how it recovered.
 
     Every variant is run unless --variant says otherwise; with repeats they are interleaved. Progress goes to stderr.
     """
-    from harness.spec import load_experiment
+    return run_file(LIVE, file, variant or [], seed, repeat, runs, as_json, not no_report)
 
-    loaded = load_experiment(file)
-    order = jobs(loaded, variant or [], seed, repeat)
+
+class How(NamedTuple):
+    """How runs are done: `do` does one, `word` is the command that repeats it."""
+
+    do: Callable[[ExperimentFile, Job, Path], Outcome]
+    word: str
+
+
+LIVE = How(do, "run")
+WORLD = How(do_simulated, "simulate")
+
+
+def do_all(
+    source: Path, file: ExperimentFile, order: Sequence[Job], how: How, runs: Path, quiet: bool, write_report: bool
+) -> list[Outcome]:
+    """Do the runs in order and tell of each, until one ends without measures."""
     done: list[Outcome] = []
     for job in order:
-        outcome = do(loaded, job, runs)
-        done.append(outcome)
-        tell(outcome, file, as_json, write_report=not no_report)
-        if outcome.measures is None:
+        done.append(how.do(file, job, runs))
+        tell(done[-1], source, quiet, write_report, how.word)
+        if done[-1].measures is None:
             break
+    return done
+
+
+def print_json(done: Sequence[Outcome], alone: bool) -> None:
+    """The measures on stdout: one object for a single run, else a list; nothing when nothing was measured."""
+    measured = [outcome.measures for outcome in done if outcome.measures is not None]
+    if measured:
+        typer.echo(json.dumps(measured[0] if alone else measured, indent=1, allow_nan=False))
+
+
+def run_file(
+    how: How,
+    source: Path,
+    variants: Sequence[str],
+    seed: int | None,
+    repeat: int | None,
+    runs: Path,
+    as_json: bool,
+    write_report: bool,
+) -> int:
+    """Do all runs of an experiment file, tell of each; the exit code."""
+    from harness.spec import load_experiment
+
+    file = load_experiment(source)
+    order = jobs(file, variants, seed, repeat)
+    done = do_all(source, file, order, how, runs, as_json, write_report)
     if as_json:
-        measured = [outcome.measures for outcome in done if outcome.measures is not None]
-        if measured:
-            typer.echo(json.dumps(measured[0] if len(order) == 1 else measured, indent=1, allow_nan=False))
+        print_json(done, alone=len(order) == 1)
     return int(worst([exit_of(outcome) for outcome in done]))
 
 

@@ -60,8 +60,9 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[
                 folder.write_json(folder.measures, measures)
             return Outcome(job, folder, state, measures)
 
-        monkeypatch.setattr(run_module, "do", do)
-        monkeypatch.setattr(compare_module, "do", do)
+        live = run_module.How(do, "run")
+        monkeypatch.setattr(run_module, "LIVE", live)
+        monkeypatch.setattr(compare_module, "LIVE", live)
         return done
 
     return use
