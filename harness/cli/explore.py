@@ -126,16 +126,19 @@ def _print(findings: list[Finding], bounds: Bounds, every: bool) -> None:
 
     styles = {Verdict.PROVED: "green", Verdict.REFUTED: "red", Verdict.UNSETTLED: "yellow"}
     table = Table.grid(padding=(0, 2))
-    table.add_row("", *(invariant.value.replace("_", " ") for invariant in Invariant), style="bold")
+    table.add_column(min_width=max(len(found.fix.value) for found in findings), no_wrap=True)
+    table.add_row("", *(invariant.value.replace("_", " ") for invariant in Invariant), "states", style="bold")
     for fix in dict.fromkeys(found.fix for found in findings):
         row = [found for found in findings if found.fix is fix]
-        table.add_row(Text(fix.value, style="cyan"), *(Text(_cell(found), style=styles[found.verdict]) for found in row))
+        cells = [Text(f"{found.verdict.value} {found.steps or found.depth}", styles[found.verdict]) for found in row]
+        table.add_row(Text(fix.value, "cyan"), *cells, f"{max(found.states for found in row):,}")
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     console.print(
-        f"\nbounds: 1 planner, {bounds.enactors} enactors, {bounds.endpoints} endpoints, {bounds.generations} generations, "
-        f"{bounds.keep_generations} kept, {bounds.addresses} addresses; refuted: the shortest schedule, with the fewest "
-        f"endpoints; proved: every reachable state was looked at"
+        f"\nrefuted n: the shortest failing schedule has n steps (with one endpoint, if that is enough)\n"
+        f"proved n: every reachable state was looked at; the farthest is n steps away\n"
+        f"bounds: 1 planner, {bounds.enactors} enactors, {bounds.endpoints} endpoints, {bounds.generations} "
+        f"generations, {bounds.keep_generations} kept, {bounds.addresses} addresses"
     )
     for bound in dict.fromkeys(f"{found.fix.value}: {found.bound}" for found in findings if found.bound):
         console.print(Text(f"unsettled  {bound}", style="yellow"))
@@ -145,12 +148,6 @@ def _print(findings: list[Finding], bounds: Bounds, every: bool) -> None:
     refuted = [found for found in findings if found.schedule]
     chosen = refuted if every else [*_first(refuted), *(found for found in other if found.schedule)]
     _tell(console, chosen)
-
-
-def _cell(found: Finding) -> str:
-    if found.steps is not None:
-        return f"refuted in {found.steps} steps"
-    return f"{found.verdict.value} to depth {found.depth}, {found.states:,} states"
 
 
 def _first(refuted: list[Finding]) -> list[Finding]:

@@ -39,8 +39,9 @@ from numpy.typing import NDArray
 from harness.flows import dns_plans
 from harness.flows.dns_control import ControlSpec
 from harness.flows.dns_plans import RaceFix
-from harness.sim.explore_codes import Codes, States, TooMany, distinct
+from harness.sim.explore_codes import Codes
 from harness.sim.explore_progress import Progress
+from harness.sim.explore_tables import States, TooMany, distinct
 from harness.sim.explore_trace import Schedule, trace
 
 ENDPOINT_NAMES = ("public", "fips", "ipv6", "account")
@@ -152,7 +153,7 @@ class _Stores:
 
 
 class Seen:
-    """The states met so far, as a few sorted runs of growing size, so that adding costs little and asking is a search."""
+    """The states met so far, as a few sorted runs of growing size, so that adding is cheap and asking is a search."""
 
     def __init__(self, first: States) -> None:
         self._runs = [first]
@@ -207,14 +208,18 @@ def _search(fix: RaceFix, bounds: Bounds, limits: Limits, invariants: Iterable[I
                     fix, invariant, Verdict.REFUTED, depth, depth, seen.count, bounds.endpoints, "", schedule
                 )
             count = seen.count
-            if count > limits.states:
-                raise TooMany(f"more than {limits.states} states")
+            _check_states(count, limits)
         depth = max(0, depth - 1)  # the last level was empty
     except TooMany as full:
         bound = str(full)
     for invariant in unsettled:
         verdict = Verdict.UNSETTLED if bound else Verdict.PROVED
         yield Finding(fix, invariant, verdict, None, depth, count, bounds.endpoints, bound)
+
+
+def _check_states(count: int, limits: Limits) -> None:
+    if count > limits.states:
+        raise TooMany(f"more than {limits.states} states")
 
 
 def _level(codes: Codes, states: States, generations: int, limits: Limits) -> tuple[States, int | None]:

@@ -27,8 +27,8 @@ through symmetry", 1996.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +39,14 @@ from harness.flows.dns_plans import LEASES, DnsPlan, Lease, Pointer, RaceFix, St
 from harness.flows.dns_system import PLANNER, REAPER, System
 from harness.flows.enactor import Enactor, Phase
 from harness.flows.lease_reaper import Reaper
+from harness.sim.explore_tables import Index, Numbers, States, Table, TooMany
 
-States: TypeAlias = NDArray[np.uint64]
-Numbers: TypeAlias = NDArray[np.int64]
 Kind: TypeAlias = tuple[int, int, int, int]
 
 STORE_BITS = 20
 _NO_PLAN = DnsPlan(0, ())
 _ENDPOINT_PHASES = (Phase.RECHECK, Phase.TAKE, Phase.WRITE)
 _LOST, _HELD = 1, 2  # lease numbers that stand for all lost ones and for the one now held
-
-
-class TooMany(Exception):  # noqa: N818 - a bound that was met, not an error
-    """The tables are full: more different stores or enactor states than a state's number has room for."""
 
 
 class Steps(NamedTuple):
@@ -192,7 +187,7 @@ class Codes:
 
 
 def canonical_store(spec: ControlSpec, store: Store) -> Store:
-    """The store that stands for all that behave alike: epoch 0, lease number 2 if one is held, no way back unless read."""
+    """The store that stands for all that behave alike: epoch 0, lease number 2, no way back unless read."""
     keep_rollback = spec.race_fix is RaceFix.REACHABILITY
     pointers = store.pointers if keep_rollback else tuple(Pointer(pointer.active, 0) for pointer in store.pointers)
     lease = Lease(1, _HELD) if store.lease.holder else Lease(0, _HELD)
@@ -232,84 +227,3 @@ def _sorted(columns: list[States]) -> list[States]:
             low, high = columns[place - 1], columns[place]
             columns[place - 1], columns[place] = np.minimum(low, high), np.maximum(low, high)
     return columns
-
-
-Value = TypeVar("Value")
-
-
-def distinct(states: States) -> States:
-    """The different ones, ascending. Sorting is several times faster here than numpy's hashing `unique`."""
-    ordered = np.sort(states)
-    keep = np.ones(ordered.size, dtype=np.bool_)
-    keep[1:] = ordered[1:] != ordered[:-1]
-    return ordered[keep]
-
-
-class Index(Generic[Value]):
-    """Values by number and numbers by value, in order of first appearance; `limit` numbers at most."""
-
-    def __init__(self, limit: int, name: str) -> None:
-        self.values: list[Value] = []
-        self._numbers: dict[Value, int] = {}
-        self._limit, self._name = limit, name
-
-    def number(self, value: Value) -> int:
-        """The number of `value`, a new one if it is new. TooMany when there is none left."""
-        known = self._numbers.get(value)
-        if known is None:
-            known = self._numbers[value] = len(self.values)
-            self.values.append(value)
-            if known >= self._limit:
-                raise TooMany(f"more than {self._limit} {self._name}")
-        return known
-
-
-class Table:
-    """Rows of `width` small numbers by a pair of numbers, each made by `make` when first asked for."""
-
-    def __init__(self, width: int, make: Callable[[int, int], tuple[int, ...]]) -> None:
-        self._make = make
-        self._where = np.full((64, 256), -1, dtype=np.int32)
-        self._rows = np.zeros((1024, width), dtype=np.int32)
-        self._count = 0
-
-    def rows(self, left: Numbers, right: Numbers) -> NDArray[Any]:
-        """The rows of many pairs; `left` and `right` broadcast, and a last axis holds the row."""
-        left, right = np.broadcast_arrays(left, right)
-        if left.size:
-            self._reserve(int(left.max()), int(right.max()))
-        where = self._where[left, right]
-        missing = where < 0
-        if missing.any():
-            pairs = distinct(left[missing].astype(np.uint64) << np.uint64(32) | right[missing].astype(np.uint64))
-            for pair in pairs.tolist():
-                self._add(pair >> 32, pair & 0xFFFFFFFF)
-            where = self._where[left, right]
-        return self._rows[where]
-
-    def row(self, left: int, right: int) -> tuple[int, ...]:
-        """The row of one pair."""
-        self._reserve(left, right)
-        if self._where[left, right] < 0:
-            self._add(left, right)
-        return tuple(self._rows[self._where[left, right]].tolist())
-
-    def _add(self, left: int, right: int) -> None:
-        made = self._make(left, right)
-        if self._count == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[self._count] = made
-        self._where[left, right] = self._count
-        self._count += 1
-
-    def _reserve(self, left: int, right: int) -> None:
-        height, breadth = self._where.shape
-        if left < height and right < breadth:
-            return
-        while height <= left:
-            height *= 2
-        while breadth <= right:
-            breadth *= 2
-        grown = np.full((height, breadth), -1, dtype=np.int32)
-        grown[: self._where.shape[0], : self._where.shape[1]] = self._where
-        self._where = grown

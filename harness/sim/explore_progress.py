@@ -20,7 +20,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.explore_codes import Codes, States, Table, TooMany, distinct
+from harness.sim.explore_codes import Codes
+from harness.sim.explore_tables import States, Table, TooMany, distinct
 
 CONTINUATION_STATES = 500_000  # a continuation longer than this is left undecided
 

@@ -3,8 +3,8 @@
 A schedule orders steps; live, steps are ordered by timers. The one thing the live automation lets us stretch is the gap
 between an enactor's freshness check and its first write (`dns.stall_enactor`). So the schedule is read for what the
 fault needs: who is slow (who wrote over a newer generation), which generation it held, and after which generation the
-clean-up ran that deleted it. Between those two lie `k` planning periods P (one more for every generation that is kept live beyond what the
-search kept), hence
+clean-up ran that deleted it. Between those two lie `k` planning periods P (and one more for every generation that is
+kept live beyond what the search kept), hence
 
     stall begins   where plan g appears (the start of the outage, a whole number of periods from zero)
     stall ends     k P + retry phase / 2 later: the newer plan is applied, the slow enactor has not yet tried again
@@ -53,8 +53,8 @@ def stall_of(schedule: Schedule) -> Stall:
             return Stall(slow, generation, newer, for_s)
     raise SpecError(
         f"fix {schedule.spec.race_fix.value}: no stall of {slow} between its check and its first write makes the live "
-        "clean-up delete the active plan; the schedule stretches another gap, and no fault does that. Replay the schedule "
-        "of another fix, as in --fix none"
+        "clean-up delete the active plan; the schedule stretches another gap, and no fault does that. Replay another "
+        "fix's schedule, as in --fix none"
     )
 
 
@@ -76,8 +76,9 @@ def experiment(schedule: Schedule) -> str:
     return f"""\
 # Written by `blackstart explore dns`: the shortest failing schedule ({len(schedule.actors)} steps), on real sockets.
 # Order of steps: {order}
-# There {stall.slow} checks generation {stall.generation}, writes it only after {stall.newer} is live, and the clean-up after {stall.newer}
-# deletes it. Here {stall.slow} holds the generation that is planned at outage.start.
+# There {stall.slow} checks generation {stall.generation}, writes it when {stall.newer} is live; clean-up deletes it.
+# Here {stall.slow} holds the generation planned at outage.start. The stall begins just then, so it can be shorter than
+# one that is sure to do harm whenever it begins.
 title: The shortest failing schedule of the DNS automation, replayed
 description: Does the race that the search found empty the record live, too?
 seed: 7

@@ -73,7 +73,8 @@ def _step(before: System, actor: str, after: System, notes: tuple[Note, ...]) ->
         if notes:
             return f"sees az{holder} hold the same lease again and ends it"
         return f"sees that az{holder} holds the lease" if holder else "sees no lease"
-    return _enactor_step(before, int(actor.removeprefix("az")) - 1, after, {note.kind: dict(note.fields) for note in notes})
+    index = int(actor.removeprefix("az")) - 1
+    return _enactor_step(before, index, after, {note.kind: dict(note.fields) for note in notes})
 
 
 def _enactor_step(before: System, index: int, after: System, notes: dict[str, dict[str, object]]) -> str:
@@ -103,8 +104,10 @@ def _enactor_step(before: System, index: int, after: System, notes: dict[str, di
             return f"writes generation {generation} to {name}, in place of {live}"
         case Phase.WRITE if "stale_apply" in notes:
             return f"writes generation {generation} to {name} over {live}, which is newer"
+        case Phase.WRITE if done:
+            return f"gives up: generation {live}, live at {name}, is gone"
         case Phase.WRITE:
-            return f"gives up: generation {live}, live at {name}, is gone" if done else "finds the lock moved; will retry"
+            return "finds the lock moved; will retry"
         case Phase.SCAN:
             return f"lists what is older than its own {generation}: {_list(new.doomed)}" if new.doomed else "is done"
         case Phase.DELETE:

@@ -18,7 +18,8 @@ import numpy as np
 from harness.flows import dns_plans, dns_system
 from harness.flows.dns_control import ControlSpec
 from harness.flows.dns_system import Moved, System
-from harness.sim.explore_codes import Codes, States, distinct
+from harness.sim.explore_codes import Codes
+from harness.sim.explore_tables import States, distinct
 
 
 class Schedule(NamedTuple):

@@ -42,7 +42,7 @@ _TIMEOUT, _UNSENT = int(Result.TIMEOUT), int(Result.UNSENT)
 _GOOD, _LATE, _FAILED = int(Outcome.GOOD), int(Outcome.LATE), int(Outcome.FAILED)
 _THROTTLED, _UNFINISHED = int(Outcome.THROTTLED), int(Outcome.UNFINISHED)
 _NO_STREAM = ZERO
-_AGE_JITTER = 0.2  # as in network.py; a test compares them
+_AGE_JITTER = 0.1  # as in network.py; a test compares them
 
 
 @jit

@@ -117,12 +117,9 @@ def play(
         w.due_s = due[0] if due.size > 0 else math.inf
     while True:
         at_s, what = soonest(w, xs, timed, edges)
-        if not at_s <= w.horizon_s:
-            w.now_s = w.horizon_s
-            if w.in_talks == 0 or w.horizon_s >= r.end_s:
-                break
-            w.horizon_s = min(w.horizon_s + r.drain_step_s, r.end_s)
-            continue
+        if not at_s <= r.end_s:
+            w.now_s = r.end_s
+            break
         if not room(w, r, xs, ts, timed, ends, rows):
             return MORE_ROOM, calls, state
         w.now_s = at_s

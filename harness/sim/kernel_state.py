@@ -32,15 +32,14 @@ def _table(floats: str = "", ints: str = "", hashes: str = "", shorts: str = "")
 
 
 RULES: Final = _table(
-    floats="end_s drain_step_s window_s timeout_s deadline_s one_way_s query_s connect_s "
+    floats="end_s window_s timeout_s deadline_s one_way_s query_s connect_s "
     "max_age_s dns_keep_s mean_s lifo_after_s",
     ints="attempts propagate late cancellation at_acceptance silent distribution order slots refusal "
     "refusal_status admission_draws keep_rows app target",
     hashes="service backoff limiter admission errors age",
 )
 NOW: Final = _table(
-    floats="now_s station_s mean_s slowdown error_share wake_s asked_s dns_until_s line_empty_s window_end_s due_s "
-    "horizon_s",
+    floats="now_s station_s mean_s slowdown error_share wake_s asked_s dns_until_s line_empty_s window_end_s due_s",
     ints="births numbers waiting running slots line_first line_last ends timed wake_birth timer_first timer_last "
     "road_first road_last connect_first connect_last found_first found_last asking_first asking_last asking "
     "asked_birth idle done_first done_last free_exchange free_talk operations attempts served in_exchanges "

@@ -128,7 +128,7 @@ def _play(model: Model, keep_rows: int, window_s: float) -> tuple[tuple[NDArray[
     )
     now = np.zeros(1, k.NOW)
     _set(now, mean_s=station.mean_s, slowdown=1.0, wake_s=math.inf, dns_until_s=-math.inf, slots=station.slots)
-    _set(now, window_end_s=window_s, horizon_s=model.load_end_s)
+    _set(now, window_end_s=window_s)
     _set(now, **dict.fromkeys(("line_first", "line_last", "timer_first", "timer_last", "road_first", "road_last"), -1))
     _set(now, **dict.fromkeys(("connect_first", "connect_last", "found_first", "found_last", "asking_first"), -1))
     _set(now, **dict.fromkeys(("asking_last", "done_first", "done_last", "left_first"), -1))
@@ -264,7 +264,7 @@ def _rules(model: Model, client: Any, keep_rows: int, window_s: float) -> NDArra
     name = f"load/{model.story}"
     rules = np.zeros(1, k.RULES)
     _set(
-        rules, end_s=model.end_s, drain_step_s=DRAIN_STEP_S,
+        rules, end_s=model.end_s,
         window_s=window_s, timeout_s=client.timeout_s, deadline_s=client.deadline_s, one_way_s=model.delays.one_way_s,
         query_s=model.delays.query_s, connect_s=model.delays.connect_s, max_age_s=model.max_age_s,
         dns_keep_s=model.dns_keep_s, mean_s=station.mean_s, lifo_after_s=lifo_after_s,

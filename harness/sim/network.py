@@ -29,7 +29,7 @@ from harness.record.rows import RowWriter
 from harness.sim.heap import Heap, Ticket
 
 _AGE = seeds.stream_id("connection/age")
-_AGE_JITTER = 0.2  # a limit of 1 s closes connections between 0.8 s and 1.2 s old
+_AGE_JITTER = 0.1  # as live: a limit of 1 s closes connections between 0.9 s and 1.1 s old
 
 
 class Delays(NamedTuple):

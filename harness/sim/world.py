@@ -84,9 +84,7 @@ class World:
             self._advance_names()
         heap.at(0.0, self._read_gauges)
         self._next_operation()
-        heap.run(plan.load_end_s)
-        while self._open and heap.now_s < plan.end_s:
-            heap.run(min(heap.now_s + GAUGE_PERIOD_S, plan.end_s))
+        heap.run(plan.end_s)
         self._close()
 
     # The region

@@ -13,7 +13,7 @@ from harness.models import service_time
 from harness.models.station import StationSpec
 from harness.plan import arrivals_s
 from harness.policies.client import compose
-from harness.sim import kernel_client, kernel_draws, kernel_state, kernels, network, world
+from harness.sim import kernel_client, kernel_draws, kernel_state, kernels, network
 from harness.sim.kernel_station import draw_service_s
 from harness.spec.experiment import Arrivals
 
@@ -72,5 +72,4 @@ def test_arrivals_in_parts_are_those_of_the_plan(process: str, rate_per_s: float
 
 
 def test_constants_of_the_world_are_those_of_the_world() -> None:
-    assert kernels.DRAIN_STEP_S == world.GAUGE_PERIOD_S
     assert kernel_client._AGE_JITTER == network._AGE_JITTER

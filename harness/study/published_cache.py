@@ -1,0 +1,59 @@
+"""R7: a cache that is emptied in front of a backend that cannot serve everything.
+
+1000 requests a second for keys drawn from a Zipf law (exponent 1.3), a least-recently-used cache of 1000 keys that starts
+with the most popular ones and is flushed at 4 s, and a backend that answers a fixed number of misses a second. What it
+refuses is not cached, so the smaller the backend, the longer the cold spell.
+
+Source: mbrooker/simulator_example, cache_sim; "Caches, Modes, and Unstable Systems", brooker.co.za, 2021-08-27.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from harness import seeds
+from harness.study.claims import Claim, Effort, Line, sample
+
+RATE_PER_S, KEYS, EXPONENT, FLUSH_S, END_S = 1000, 1000, 1.3, 4, 30
+# backend answers a second -> second of the run -> hit rate
+PUBLISHED: Final = {5: {5: 0.09, 10: 0.61, 30: 0.74}, 100: {5: 0.65, 10: 0.83, 30: 0.85}}
+
+
+def hit_rates(answers_per_s: int, seed: int) -> list[float]:
+    """The hit rate of each second of one run; entry 0 is the first second."""
+    rng = np.random.Generator(np.random.PCG64(seeds.mix(seed, seeds.stream_id("published/cache"))))
+    held = OrderedDict.fromkeys(range(1, KEYS + 1))
+    rates = []
+    for second in range(END_S):
+        if second == FLUSH_S:
+            held.clear()
+        hits = answered = 0
+        for key in rng.zipf(EXPONENT, RATE_PER_S).tolist():
+            if key in held:
+                hits += 1
+                held.move_to_end(key)
+            elif answered < answers_per_s:
+                answered += 1
+                held[key] = None
+                if len(held) > KEYS:
+                    held.popitem(last=False)
+        rates.append(hits / RATE_PER_S)
+    return rates
+
+
+def lines(effort: Effort) -> Iterator[Line]:
+    """Hit rates one second, six seconds and 26 seconds after the flush."""
+    for answers_per_s, published in PUBLISHED.items():
+        runs = [hit_rates(answers_per_s, seed) for seed in range(1, 1 + effort.seeds)]
+        sure = {5: 0.06, 10: 0.03, 30: 0.01} if answers_per_s == 5 else {5: 0.02, 10: 0.01, 30: 0.01}
+        for second, rate in published.items():
+            values = [rates[second - 1] for rates in runs]
+            what = f"backend {answers_per_s / RATE_PER_S:.1%}, second {second}: hit rate"
+            yield sample("R7", what, values, rate, published_se=sure[second], slack=0.01, digits=3)
+
+
+CLAIM = Claim("R7", "mbrooker/simulator_example, cache_sim", lines)
