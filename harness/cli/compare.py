@@ -72,7 +72,8 @@ def compare(
     if as_json:
         typer.echo(json.dumps(comparison, indent=1, allow_nan=False))
     else:
-        typer.echo("\n".join(side_by_side([folder.read_json(folder.measures) for folder in folders])))
+        measured = ranked([folder.read_json(folder.measures) for folder in folders], comparison)
+        typer.echo("\n".join(side_by_side(measured)))
         typer.echo("\n".join(f"\n{sentence}" for sentence in comparison.get("sentences", ())))
         typer.echo(f"\n  comparison  {out / 'comparison.json'}")
     if not no_report:
@@ -136,6 +137,12 @@ def exits_of(comparison: Mapping[str, Any]) -> list[Exit]:
     """What the comparison's own criteria are worth."""
     worth = {"fail": Exit.CRITERION_FAILED, "unsure": Exit.INVALID}
     return [worth.get(str(answer.get("verdict")), Exit.PASS) for answer in comparison.get("expect") or ()]
+
+
+def ranked(measured: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs by their variants' rank, then by seed."""
+    places = {one["variant"]: place for place, one in enumerate(comparison.get("ranking", ()))}
+    return sorted(measured, key=lambda measures: (places.get(measures["variant"], len(places)), measures["seed"]))
 
 
 def side_by_side(measured: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@
     chance      Wilson intervals
     paired      exact tests for few pairs, and Holm's correction
     judgement   better, same, worse or unsure for each pair of variants
+    ranking     variants in the order of what was seen
     sentences   the same in words
 
 The unit is the run: curves of different runs are never averaged, and one run each proves nothing.
@@ -22,6 +23,7 @@ from harness.analyse.expect import Answer, look_up
 from harness.compare import sentences
 from harness.compare.chance import Chance, wilson
 from harness.compare.judgement import Pair, judge
+from harness.compare.ranking import ranking
 from harness.compare.sides import Side, read
 from harness.record.folder import RunFolder
 
@@ -55,21 +57,23 @@ SIDE_BY_SIDE = (
 def compare(folders: Sequence[RunFolder]) -> dict[str, Any]:
     """The comparison of two or more runs, JSON-able. Raises SpecError when they cannot be compared.
 
-    Keys: schema_version, experiment, engine, runs, chances, pairs, expect, sentences, trust, repeat.
+    Keys: schema_version, experiment, engine, runs, ranking, chances, pairs, expect, sentences, trust, repeat.
     """
     sides = read(folders)
     variants = list(dict.fromkeys(side.variant for side in sides))
     pairs = judge(sides, list(combinations(variants, 2)))
     chances = [_chance(sides, variant) for variant in variants]
+    ranks = ranking(sides)
     return {
         "schema_version": SCHEMA_VERSION,
         "experiment": sides[0].plan["experiment"],
         "engine": sides[0].plan.get("engine"),
         "runs": [_run(side) for side in sides],
+        "ranking": [rank._asdict() for rank in ranks],
         "chances": [chance.to_json() for chance in chances],
         "pairs": [_pair(pair) for pair in pairs],
         "expect": _expected(sides),
-        "sentences": sentences.of_pairs(pairs, sides) or [sentences.of_one_variant(sides)],
+        "sentences": sentences.told(pairs, sides, ranks),
         "trust": sentences.trust(sides, pairs),
         "repeat": sentences.repeat(sides),
     }

@@ -1,7 +1,8 @@
 """A comparison in words, so that nobody has to read a table to learn that nothing was shown.
 
 Each pair of variants gets one sentence: what was seen, and then what follows from it, which under six pairs is that
-nothing does. What was seen is always said first and never dressed up as a finding.
+nothing does. What was seen is always said first and never dressed up as a finding. Of many variants, whose pairs nobody
+would read, the ranking is told first, and then only the pairs that were decided.
 """
 
 from __future__ import annotations
@@ -9,16 +10,29 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from harness.compare import ranking
 from harness.compare.judgement import Judged, Pair
 from harness.compare.paired import PAIRS_LEAST
+from harness.compare.ranking import Rank
 from harness.compare.sides import Side
 from harness.units import show_s
 
+PAIRS_READ_MOST = 3
 _NAMES = {
     "recovered": "the chance of recovery",
     "time_to_recover_s": "time to recover",
     "amplification.overall": "attempts per operation",
 }
+
+
+def told(pairs: Sequence[Pair], sides: Sequence[Side], ranks: Sequence[Rank]) -> list[str]:
+    """Everything to say of a comparison, at least one sentence."""
+    if not pairs:
+        return [of_one_variant(sides)]
+    if len(pairs) <= PAIRS_READ_MOST:
+        return of_pairs(pairs, sides)
+    decided = [pair for pair in pairs if any(one.verdict in ("better", "worse") for one in pair.judged)]
+    return [ranking.sentence(ranks), *of_pairs(decided, sides)]
 
 
 def of_pairs(pairs: Sequence[Pair], sides: Sequence[Side]) -> list[str]:

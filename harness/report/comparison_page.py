@@ -137,7 +137,8 @@ def _cell(measures: Mapping[str, Any], dotted: str) -> str:
 
 def write_comparison(folders: Sequence[RunFolder], out: Path, comparison: Mapping[str, Any]) -> Path:
     """Write `report.html` and `charts/` into `out` for runs that have been analysed and compared; the page's path."""
-    sides = read_sides(folders)
+    places = {one["variant"]: place for place, one in enumerate(comparison["ranking"])}
+    sides = sorted(read_sides(folders), key=lambda side: (places[side.plan.variant], side.plan.seed))
     first = sides[0].plan
     rows = [
         {

@@ -85,9 +85,9 @@ def repeat_line(plan: Plan) -> str:
 
 
 def _journal(folder: RunFolder) -> list[dict[str, Any]]:
-    """The journal's entries; none when it cannot be read, which the measures then say."""
+    """The journal's whole entries; what cannot be read is said by the measures."""
     try:
-        return read_journal(folder.journal)
+        return read_journal(folder.journal, [])
     except RecordError:
         return []
 

@@ -135,6 +135,7 @@ def test_a_comparison_keeps_one_line_per_run_aligned_at_the_fix(simulated, tmp_p
     for folder in folders:
         write_report(folder)
     comparison = {
+        "ranking": [{"variant": "budget"}, {"variant": "naive"}],
         "sentences": ["budget recovered; naive did not."],
         "chances": [],
         "trust": "One run each.",
