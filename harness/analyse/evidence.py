@@ -9,14 +9,18 @@ Leaves out: any judgement of its own.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
+
+import numpy as np
 
 from harness.analyse import backlog, capacity, steady, wasted
 from harness.analyse.latency import PhaseLatency
 from harness.analyse.lines import Lines, parse
 from harness.analyse.load_run import Rows, Run, chunks, load
 from harness.analyse.moments import Moments, find
+from harness.analyse.percentiles import Ints
 from harness.analyse.reconcile import Account, Ledger, scheduled
 from harness.analyse.windows import Windows
 from harness.record.folder import RunFolder
@@ -37,6 +41,7 @@ class Evidence(NamedTuple):
     demand: capacity.Demand | None
     backlog: backlog.Backlog
     first_success_s: float | None  # finish of the first good operation intended after the fix, from the run's zero
+    missed_ns: Ints = np.zeros(0, dtype=np.int64)  # intended starts, in order, of operations since the fault not good
 
 
 def gather(folder: RunFolder) -> Evidence:
@@ -48,14 +53,16 @@ def gather(folder: RunFolder) -> Evidence:
     latency = PhaseLatency(moments.phases)
     due = scheduled(run.plan, moments.t_stop_s)
     served_by = frozenset(name for file in run.of("served") for name in file.names.get("component", []))
-    ledger, given_up = Ledger(served_by), wasted.GivenUp()
-    first = _FirstSuccess(moments.t_fix_s)
+    ledger, given_up = Ledger(served_by), wasted.GivenUp(late_replies=_late_replies(run))
+    first, missed = _FirstSuccess(moments.t_fix_s), _Missed(min(moments.judged_from_s, moments.t_fix_s or math.inf))
     for file in run.of("operation"):
         for rows in chunks(file):
             windows.feed_operations(rows)
             latency.feed(rows)
             ledger.feed_operations(rows)
+            given_up.feed_operations(rows)
             first.feed(rows)
+            missed.feed(rows)
     for file in run.of("attempt"):
         caller, targets = caller_of(file), file.names.get("target", [])
         for rows in chunks(file):
@@ -84,7 +91,14 @@ def gather(folder: RunFolder) -> Evidence:
         demand,
         backlog.assess(windows, moments, demand),
         first.finished_s,
+        missed.intended_ns(),
     )
+
+
+def _late_replies(run: Run) -> bool:
+    """Whether a reply after its attempt timed out counted in this run."""
+    conventions = run.plan.get("spec", {}).get("conventions")
+    return isinstance(conventions, dict) and conventions.get("late_replies") is True
 
 
 def caller_of(file: RowFile) -> str:
@@ -107,3 +121,20 @@ class _FirstSuccess:
         if finished.size:
             least_s = int(finished.min()) / 1e9
             self.finished_s = least_s if self.finished_s is None else min(least_s, self.finished_s)
+
+
+class _Missed:
+    """Intended starts of operations due since the fault that did not meet their deadline: to be counted to the row."""
+
+    def __init__(self, from_s: float) -> None:
+        self._from_ns = round(from_s * 1e9)
+        self._parts: list[Ints] = []
+
+    def feed(self, rows: Rows) -> None:
+        intended = rows["intended_ns"]
+        missed = intended[(rows["outcome"] != Outcome.GOOD) & (intended >= self._from_ns)]
+        if missed.size:
+            self._parts.append(missed)
+
+    def intended_ns(self) -> Ints:
+        return np.sort(np.concatenate(self._parts)) if self._parts else np.zeros(0, dtype=np.int64)

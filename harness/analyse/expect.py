@@ -15,10 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.errors import SpecError
-from harness.spec.checks import known_measure
 from harness.spec.lines import Condition, read_condition
-
-_ENDINGS = ("", "_s", "_ratio", "_per_s")
+from harness.spec.vocabulary import ENDINGS, full_key
 
 
 class Answer(NamedTuple):
@@ -42,12 +40,12 @@ def look_up(measures: Mapping[str, Any], measure: str) -> tuple[str, object]:
     for step in path:
         at = at.get(step) if isinstance(at, Mapping) else None
     if isinstance(at, Mapping):
-        for ending in _ENDINGS:
+        for ending in ENDINGS:
             if last + ending in at:
                 return ".".join([*path, last + ending]), at[last + ending]
-    for ending in _ENDINGS:
-        if known_measure(measure + ending):
-            return measure + ending, None
+    key = full_key(measure)
+    if key is not None:
+        return key, None
     if isinstance(at, Mapping):
         known = ", ".join(sorted(str(key) for key in at))
         raise SpecError(f"expect: no measure {measure!r}; at that place there are {known}")

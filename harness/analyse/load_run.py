@@ -1,9 +1,9 @@
 """Everything a run left behind, found and opened: plan, journal, and the row files of all writers by kind.
 
 A run that went wrong is exactly the one worth reading, so little is demanded: without a readable `plan.json` there is
-no run (RecordError), while a torn row file, a writer that died before its closing count, a damaged header or a missing
-journal each become a sentence in `problems`. Those sentences make the run invalid later on; the rows that are whole
-are still counted and drawn.
+no run (RecordError), while a torn row file, a writer that died before its closing count, a damaged header, a damaged
+line of the journal or a missing journal each become a sentence in `problems`. Those sentences make the run invalid
+later on; the rows and entries that are whole are still counted and drawn.
 
 Rows are read in chunks with plain reads, not through the memory map that `read_rows` returns: mapped pages count as
 memory of this process, and ten million rows would then need all of it.
@@ -21,6 +21,7 @@ from harness.errors import RecordError
 from harness.record.folder import RunFolder
 from harness.record.journal import read_journal
 from harness.record.rows import RowFile, read_rows
+from harness.spec.checks import RUN_S_MAX
 
 Rows = np.ndarray[Any, Any]
 CHUNK_ROWS = 1 << 20
@@ -89,9 +90,17 @@ def _plan(folder: RunFolder) -> dict[str, Any]:
         ) from error
     if not isinstance(plan.get("spec", {}), dict):
         raise RecordError(f"{folder.plan}: its spec is no object; the file was edited or cut")
-    if not phases or not 0 < load_end_s <= end_s:
+    if not phases or not 0 < load_end_s <= end_s <= RUN_S_MAX:
         raise RecordError(
-            f"{folder.plan}: the load ends at {load_end_s:g} s of {end_s:g} s; 0 < load_end_s <= end_s is needed"
+            f"{folder.plan}: the load ends at {load_end_s:g} s of {end_s:g} s; 0 < load_end_s <= end_s <= "
+            f"{RUN_S_MAX:,} (a day) is needed; the file was edited or cut"
+        )
+    wrong = [phase for phase in phases if not 0 <= phase[1] <= phase[2] <= RUN_S_MAX]
+    if wrong:
+        name, start_s, stop_s = wrong[0]
+        raise RecordError(
+            f"{folder.plan}: the phase {name} is from {start_s:g} s to {stop_s:g} s; 0 <= start_s <= end_s <= "
+            f"{RUN_S_MAX:,} (a day) is needed; the file was edited or cut"
         )
     return plan
 
@@ -118,11 +127,14 @@ def _file(path: Path, zero_ns: object, problems: list[str]) -> RowFile | None:
 
 
 def _journal(folder: RunFolder, problems: list[str]) -> list[dict[str, Any]]:
-    """The journal's entries in order of time, or none and a problem."""
+    """The journal's whole entries in order of time, its damage noted in `problems`."""
+    damaged: list[str] = []
     try:
-        return read_journal(folder.journal)
+        return read_journal(folder.journal, damaged)
     except RecordError as error:
         problems.append(f"{error}; without the journal the moments of fault and fix are unknown, so run again")
-    except (KeyError, TypeError):
-        problems.append(f"{folder.journal}: an entry has no time (t_s); the file was edited, so run again")
-    return []
+        return []
+    finally:
+        if damaged:
+            more = f" (and {len(damaged) - 1} more lines)" if len(damaged) > 1 else ""
+            problems.append(f"{damaged[0]}{more}; what the other lines say is kept, but run again for a verdict")

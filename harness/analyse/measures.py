@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from harness.analyse import amplification, dns, validity
-from harness.analyse.backlog import drained_level
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
-from harness.analyse.verdict import Facts, Verdict, decide, is_falling
+from harness.analyse.facts import facts_of
+from harness.analyse.verdict import Verdict, decide
 from harness.spec.lines import ROLLING_S
 
 SCHEMA_VERSION = 1
-_NO_PROBE = "no canary probe failed after the fault, or none ran"
 
 
 class Sheet:
@@ -70,28 +71,8 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
 
 def _verdict(sheet: Sheet, evidence: Evidence, *, valid: bool) -> None:
     """The verdict, the reason for it, and what it means for "recovered"."""
-    steady, windows, moments = evidence.steady, evidence.windows, evidence.moments
-    start_s, stop_s = validity.last_third(evidence)
-    late = windows.span(start_s, stop_s)
-    peak = evidence.backlog.peak or 0.0
-    drained = drained_level(evidence.backlog.baseline or 0.0, peak)
-    falling = is_falling(evidence.backlog.t_s[late], evidence.backlog.total[late], peak, drained)
-    before = windows.span(moments.baseline.start_s, moments.baseline.end_s)
-    good_before, good_late = (
-        windows.get("good")[part].mean() if part.stop > part.start else math.nan for part in (before, late)
-    )
-    share = float(good_late / good_before) if good_before else math.nan
-    facts = Facts(
-        valid,
-        steady.throughout,
-        evidence.demand.overloaded if evidence.demand is not None else None,
-        moments.t_fix_s is not None,
-        steady.t_recovered_s is not None,
-        steady.ends_steady,
-        falling,
-        share,
-    )
-    verdict, why = decide(facts)
+    steady, moments = evidence.steady, evidence.moments
+    verdict, why = decide(facts_of(evidence, valid=valid))
     sheet.put("verdict", verdict.value)
     sheet.put("verdict_reason", why)
     well = verdict in (Verdict.RECOVERED, Verdict.NEVER_FAILED)
@@ -118,7 +99,7 @@ def _times(sheet: Sheet, evidence: Evidence) -> None:
         sheet.put(key, getattr(moments, key), moments.why.get(key, ""))
     fault_s, fix_s = moments.t_fault_s, moments.t_fix_s
     detect_s = moments.t_detect_s - fault_s if moments.t_detect_s is not None and fault_s is not None else None
-    sheet.put("time_to_detect_s", detect_s, moments.why.get("t_fault_s", _NO_PROBE))
+    sheet.put("time_to_detect_s", detect_s, moments.why.get("t_detect_s", ""))
     first_s = evidence.first_success_s - fix_s if evidence.first_success_s is not None and fix_s is not None else None
     sheet.put(
         "time_to_first_success_s", first_s, moments.why.get("t_fix_s", "no operation intended after the fix was good")
@@ -132,8 +113,8 @@ def _deficit(evidence: Evidence, start_s: float | None, end_s: float | None) -> 
     """Operations due in [start, end) that did not meet their deadline."""
     if start_s is None or end_s is None:
         return None
-    part = evidence.windows.span(start_s, end_s)
-    return int(evidence.windows.get("due")[part].sum() - evidence.windows.get("due_good")[part].sum())
+    first, last = np.searchsorted(evidence.missed_ns, (round(start_s * 1e9), round(end_s * 1e9)))
+    return max(0, int(last - first))
 
 
 def _baseline(sheet: Sheet, evidence: Evidence) -> None:

@@ -69,14 +69,26 @@ def find(plan: dict[str, Any], journal: list[dict[str, Any]]) -> Moments:
     t_fix_s = _time(fixes[-1]) if fixes else None
     if t_fix_s is None:
         why["t_fix_s"] = "the journal holds no fix" if injections else "no fault was injected, so nothing was fixed"
+    probes = _of(journal, "probe")
     t_detect_s = None
     if t_fault_s is not None:
-        failed = (p for p in _of(journal, "probe") if p.get("ok") is False and _time(p) >= t_fault_s)
+        failed = (p for p in probes if p.get("ok") is False and _time(p) >= t_fault_s)
         t_detect_s = next(map(_time, failed), None)
+    if t_detect_s is None:
+        why["t_detect_s"] = why.get("t_fault_s") or _undetected(probes)
     return Moments(
         phases, baseline, load_end_s, float(plan["end_s"]), t_inject_s, t_fault_s, t_fix_s, t_detect_s,
         t_stop_s, why,
     )  # fmt: skip
+
+
+def _undetected(probes: list[dict[str, Any]]) -> str:
+    """Why no probe told of the fault; a probe has an entry for its first answer and for each change."""
+    if not probes:
+        return "no canary probe came to an end in this run, so nobody looked from outside"
+    if probes[-1].get("ok") is False:
+        return "the canary probes failed before the fault already, so its effect cannot be told"
+    return "canary probes ran, and none failed after the fault"
 
 
 def _first_effect(journal: list[dict[str, Any]], injections: list[dict[str, Any]]) -> float | None:

@@ -13,7 +13,8 @@ but none. The rules:
 Waiting work rises when Kendall's test says so at 1 % (one-sided, on means of one second) *and* the slope is over 1 % of
 the offered load: the test alone calls one healthy run in a hundred sick, the size alone calls noise a trend.
 
-Leaves out: whether the machine was quiet before the run (`blackstart doctor`). Source: Mann 1945; Kendall 1948.
+Leaves out: whether the machine was quiet before the run (`blackstart doctor`).
+Source: the trend test is that of trend.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from harness.analyse.evidence import Evidence
 from harness.analyse.percentiles import Floats
 from harness.analyse.steady import fits
-from harness.analyse.verdict import slope_per_s
+from harness.analyse.trend import rises, second_means, slope_per_s
 from harness.spec.lines import LEAST_DUE
 from harness.units import show_s
 
@@ -36,9 +37,6 @@ CORE_SHARE = 0.80
 BASELINE_GOOD_SHARE = 0.99
 UNMATCHED_SHARE = 0.001
 RISE_SHARE_PER_S = 0.01
-TREND_P = 0.01
-_Z_1_PERCENT = 2.326
-_EXACT_MOST = 40
 
 
 def reasons(evidence: Evidence) -> list[str]:
@@ -56,7 +54,7 @@ def reasons(evidence: Evidence) -> list[str]:
 def _plan(evidence: Evidence) -> list[str]:
     """What the run was to do and did not."""
     moments, steady = evidence.moments, evidence.steady
-    broken = [entry for entry in evidence.run.journal if entry["kind"] == "stop" and entry.get("state") == "failed"]
+    broken = [entry for entry in evidence.run.journal if entry.get("kind") == "stop" and entry.get("state") == "failed"]
     if broken:
         return [f"the run failed at {show_s(float(broken[0]['t_s']))} ({broken[0].get('why')}); run it again"]
     if moments.t_inject_s is not None and moments.t_fix_s is None:
@@ -162,11 +160,8 @@ def _baseline(evidence: Evidence) -> list[str]:
             f"only {share:.1%} of what was due in the baseline was good, at least {BASELINE_GOOD_SHARE:.0%} is needed; "
             "the system was not healthy before the fault, so lower the rate or lengthen the warm-up"
         )
-    per_s = round(1.0 / windows.width_s)
-    waiting = evidence.backlog.total[part]
-    seconds = waiting.size // per_s
-    means = waiting[: seconds * per_s].reshape(seconds, per_s).mean(axis=1)
-    slope = slope_per_s(np.arange(seconds, dtype=np.float64), means)
+    means = second_means(evidence.backlog.total[part], windows.width_s)
+    slope = slope_per_s(np.arange(means.size, dtype=np.float64), means)
     offered_per_s = due / (baseline.end_s - baseline.start_s)
     if rises(means) and slope > RISE_SHARE_PER_S * offered_per_s:
         found.append(
@@ -181,26 +176,6 @@ def last_third(evidence: Evidence) -> tuple[float, float]:
     moments = evidence.moments
     start_s = moments.t_fix_s if moments.t_fix_s is not None else moments.judged_from_s
     return moments.load_end_s - max(0.0, moments.load_end_s - start_s) / 3.0, moments.load_end_s
-
-
-def rises(values: Floats) -> bool:
-    """Kendall's one-sided trend test at 1 %: exact up to 40 values, by the normal approximation beyond."""
-    n = values.size
-    if n < 2:
-        return False
-    i, j = np.triu_indices(n, 1)
-    s = float(np.sign(values[j] - values[i]).sum())
-    if n > _EXACT_MOST:
-        return (s - 1.0) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0) > _Z_1_PERCENT
-    return _at_most(n, (i.size - s) / 2.0) < TREND_P
-
-
-def _at_most(n: int, discordant: float) -> float:
-    """The chance that a random order of n values has at most so many discordant pairs."""
-    share = np.ones(1)
-    for size in range(2, n + 1):  # the value put in as number `size` makes 0 to size - 1 new inversions, each as likely
-        share = np.convolve(share, np.full(size, 1.0 / size))
-    return float(share[: math.floor(discordant) + 1].sum())
 
 
 def nearest_rank(values: Floats, q: float) -> float:

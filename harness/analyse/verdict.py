@@ -13,10 +13,11 @@ one that was simply given too much. So the word follows from facts in a fixed or
 
 "Falling" is the Theil-Sen slope (the median of all pairwise slopes: a few odd readings do not move it) under -1 % of
 the peak per second over the last third of the time since the fix, while more waits than counts as drained: among a
-handful of waiting items any noise is a slope.
+handful of waiting items any noise is a slope. A middling backlog wanders by more than that too, so from five seconds on
+Kendall's one-sided test (trend.py) has to agree; shorter stretches are too short for it and go by the slope alone.
 
 The facts carry no names of variants, so no name can change a verdict.
-Sources: Sen, JASA 1968; the operational definition of metastability in Isaacs et al., HotOS 2025.
+Source: the operational definition of metastability in Isaacs et al., HotOS 2025.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.analyse.percentiles import Floats
+from harness.analyse.trend import LEAST_MEANS, rises, second_means, slope_per_s
 
 FALLING_PER_S = -0.01  # of the peak
-_POINTS_MOST = 400  # 80,000 pairs; more points do not move a median
 
 
 class Verdict(StrEnum):
@@ -85,18 +86,13 @@ def decide(facts: Facts) -> tuple[Verdict, str]:
     return Verdict.DEGRADED, f"short of steady at the end: {level}"
 
 
-def slope_per_s(t_s: Floats, values: Floats) -> float:
-    """The Theil-Sen slope of values over time; 0 with fewer than two points."""
-    if t_s.size > _POINTS_MOST:
-        keep = np.linspace(0, t_s.size - 1, _POINTS_MOST).astype(np.int64)
-        t_s, values = t_s[keep], values[keep]
-    i, j = np.triu_indices(t_s.size, 1)
-    if not i.size:
-        return 0.0
-    return float(np.median((values[j] - values[i]) / (t_s[j] - t_s[i])))
-
-
 def is_falling(t_s: Floats, waiting: Floats, peak: float, drained: float = 0.0) -> bool:
-    """True when more than the `drained` level waits, and it falls by more than 1 % of its peak per second."""
+    """True when more than the `drained` level waits, and it falls by more than 1 % of its peak per second.
+
+    `t_s` are moments alike far apart. From five seconds of them on, the fall must also be more than chance.
+    """
     left = waiting.size > 0 and float(np.median(waiting)) > drained
-    return left and peak > 0 and slope_per_s(t_s, waiting) < FALLING_PER_S * peak
+    if not (left and peak > 0 and slope_per_s(t_s, waiting) < FALLING_PER_S * peak):
+        return False
+    means = second_means(waiting, float(t_s[1] - t_s[0]))  # two points at least: fewer have no slope
+    return means.size < LEAST_MEANS or rises(-means)

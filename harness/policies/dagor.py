@@ -10,6 +10,7 @@ same order, so whoever is let in once is let in again, and about a share a of op
     at the end of a window (1 s or 2000 requests):
         overloaded: cursor down until the histogram below it holds (1 - decrease) x (admitted in the window)
         otherwise:  cursor up until it holds  admitted + increase x (offered in the window)
+        no job started while others wait: the cursor stays; a server that stands still says nothing about its load
 
 It is slow from a standing start: a fivefold overload takes ln 5 / -ln 0.95 = 31 windows to shed, and what was let in
 meanwhile waits. Behind a fast one, use a short window and a deadline drop.
@@ -90,12 +91,13 @@ class Dagor:
         self._offered = self._admitted = self._started = 0
         self._delay_s = 0.0
 
-    def admit(self, now_s: float, criticality: int, tenant: int) -> bool:
+    def admit(self, now_s: float, criticality: int, tenant: int, queued: int = 0) -> bool:
         """Whether the request's level is within the cursor; closes the window when it is over."""
         if now_s >= self._ends_s or self._offered >= self._spec.requests:
-            overloaded = self._delay_s > self._spec.target_s * self._started
-            target = target_of(self._spec, self._offered, self._admitted, overloaded)
-            self.cursor = move(self._histogram, self.cursor, self._admitted, target)
+            if self._started or not queued:
+                overloaded = self._delay_s > self._spec.target_s * self._started
+                target = target_of(self._spec, self._offered, self._admitted, overloaded)
+                self.cursor = move(self._histogram, self.cursor, self._admitted, target)
             self._open(now_s)
         level = level_of(criticality, tenant, int(now_s // _EPOCH_S))
         self._histogram[level] += 1
@@ -120,7 +122,7 @@ def admit(
     queued: int,
 ) -> tuple[Dagor, bool]:
     """The gate as a priority step; the table changes in place."""
-    return state, state.admit(now_s, criticality, tenant)
+    return state, state.admit(now_s, criticality, tenant, queued)
 
 
 def on_start(spec: DagorSpec, state: Dagor, now_s: float, delay_s: float) -> Dagor:

@@ -32,23 +32,36 @@ class Journal:
         os.close(self._fd)
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """All whole entries in order of time; a torn last line is left out. Raises RecordError when unreadable."""
+def read_journal(path: Path, damaged: list[str] | None = None) -> list[dict[str, Any]]:
+    """All whole entries in order of time; a torn last line is left out.
+
+    A damaged line is a RecordError, unless there is a list `damaged` to take a sentence about each: one bad line must
+    not cost the moments that the others hold. Raises RecordError when the file cannot be read at all.
+    """
     try:
-        text = path.read_text()
+        data = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: not UTF-8 text (byte {error.start}); the journal is damaged") from error
     entries: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        if not line.endswith("\n"):
-            break
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
-            entry = json.loads(line)
+            entries.append(_entry(line))
         except ValueError as error:
-            raise RecordError(f"{path}:{number}: not a JSON object ({error}); the journal is damaged") from error
-        if not isinstance(entry, dict) or not isinstance(entry.get("t_s"), int | float):
-            raise RecordError(f"{path}:{number}: not an entry (no time `t_s` in it); the journal is damaged")
-        entries.append(entry)
+            text = f"{path}:{number}: {error}; the journal is damaged"
+            if damaged is None:
+                raise RecordError(text) from error
+            damaged.append(text)
     return sorted(entries, key=lambda entry: float(entry["t_s"]))
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """One line read. Raises ValueError with what is wrong with it."""
+    try:
+        entry = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start} of the line)") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JSON object ({error})") from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("t_s"), int | float):
+        raise ValueError("not an entry (no time `t_s` in it)")  # noqa: TRY004  # it is the line that is wrong
+    return entry

@@ -17,7 +17,7 @@ from harness.spec.document import Where
 from harness.spec.events import events_of
 from harness.spec.experiment import Expect, Experiment
 from harness.spec.lines import Condition
-from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERDICTS
+from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERDICTS, known_measure
 
 RUN_S_MAX: Final = 86_400
 OPERATIONS_MAX: Final = 10_000_000  # a schedule of 180 MB; one story at 4,000/s for 40 minutes
@@ -167,12 +167,3 @@ def of_expectations(lines: Iterable[Expect], variants: list[str]) -> Iterator[Co
             if type(line.is_.value) is not wanted:
                 text = f"{line.is_.text!r} can never hold for {line.measure}; write {example}"
                 yield Complaint(("expect", index, "is"), text)
-
-
-def known_measure(key: str) -> bool:
-    """Whether measures.json has such a key; `*` in the list stands for one part."""
-    parts = key.split(".")
-    return any(
-        len(parts) == len(known) and all(want in ("*", part) for want, part in zip(known, parts, strict=True))
-        for known in (measure.split(".") for measure in MEASURES)
-    )

@@ -20,7 +20,7 @@ from harness.spec.lines import Condition, Line, Stop, read_condition, read_line,
 from harness.spec.moments import Moment, Span, read_moment
 from harness.spec.region import Region
 from harness.spec.values import NONE, Duration, Model, PositiveDuration, Rate
-from harness.spec.vocabulary import MEASURES, PHASES
+from harness.spec.vocabulary import PHASES, full_key
 
 
 def _text(value: Any) -> str:
@@ -157,7 +157,7 @@ class Expect(Model):
     @property
     def key(self) -> str:
         """The measure's key in measures.json: `time_to_recover` is short for `time_to_recover_s`."""
-        return f"{self.measure}_s" if f"{self.measure}_s" in MEASURES else self.measure
+        return full_key(self.measure) or self.measure
 
     @model_validator(mode="after")
     def _one_form(self) -> Expect:

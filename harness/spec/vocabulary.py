@@ -146,5 +146,20 @@ MEASURES: Final = (
     "load.lag_p99_s",
     "load.unfinished",
 )
+ENDINGS: Final = ("", "_s", "_ratio", "_per_s")  # of a key, that a line may leave out
 FLAGS: Final = ("recovered", "validity.valid", "censored")  # measures that are true or false; the rest are numbers
 VERDICTS: Final = ("never_failed", "recovered", "draining", "degraded", "metastable", "overloaded", "invalid")
+
+
+def full_key(measure: str) -> str | None:
+    """The key of measures.json that a line names, with or without its ending; None when there is none."""
+    return next((measure + ending for ending in ENDINGS if known_measure(measure + ending)), None)
+
+
+def known_measure(key: str) -> bool:
+    """Whether measures.json has such a key; `*` in the list stands for one part."""
+    parts = key.split(".")
+    return any(
+        len(parts) == len(known) and all(want in ("*", part) for want, part in zip(known, parts, strict=True))
+        for known in (measure.split(".") for measure in MEASURES)
+    )

@@ -11,11 +11,13 @@ import pytest
 
 from harness.analyse import analyse, judge
 from harness.analyse.evidence import gather
+from harness.analyse.facts import facts_of
+from harness.analyse.verdict import Facts, decide
 from harness.errors import RecordError
 from harness.flows.wants import Cause, Result
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
-from harness.record.layouts import ATTEMPT, SERVED
+from harness.record.layouts import ATTEMPT, SERVED, Outcome
 from harness.record.rows import RowWriter, read_rows
 from tests.analyse.planted import ZERO_NS, Truth, plant
 
@@ -222,3 +224,82 @@ def test_a_plan_whose_spec_is_no_object_is_refused(tmp_path: Path) -> None:
     folder.write_json(folder.plan, {**folder.read_json(folder.plan), "spec": []})
     with pytest.raises(RecordError, match="its spec is no object"):
         analyse(folder)
+
+
+def test_a_damaged_journal_line_keeps_the_moments_of_the_others(tmp_path: Path) -> None:
+    folder = plant(tmp_path, TRUTH)
+    with folder.journal.open("ab") as file:
+        file.write(b'{"t_s": 9.0, "kind\nnonsense\n')
+    measures = analyse(folder)
+    assert (measures["t_fault_s"], measures["t_fix_s"], measures["time_to_recover_s"]) == (6.0, 8.0, 4.0)
+    (reason,) = measures["validity"]["reasons"]
+    assert "journal.jsonl:3: not a JSON object" in reason
+    assert reason.endswith("(and 1 more lines); what the other lines say is kept, but run again for a verdict")
+
+
+@pytest.mark.parametrize("end_s", [1e12, float("inf"), float("nan"), 86_401.0])
+def test_a_plan_that_would_never_end_is_refused_before_anything_is_laid_out(tmp_path: Path, end_s: float) -> None:
+    folder = plant(tmp_path, TRUTH)
+    plan = folder.read_json(folder.plan)
+    folder.plan.write_text(json.dumps({**plan, "end_s": end_s}))
+    with pytest.raises(RecordError, match=r"the load ends at 28 s of .* 86,400 \(a day\) is needed"):
+        analyse(folder)
+    phases = [*plan["phases"][:-1], {**plan["phases"][-1], "end_s": end_s}]
+    folder.plan.write_text(json.dumps({**plan, "phases": phases}))
+    with pytest.raises(RecordError, match="the phase drain is from 28 s to "):
+        analyse(folder)
+
+
+@pytest.mark.parametrize(("late_replies", "wasted_s"), [(True, 0.3 + 0.2 + 0.2), (False, 0.4 + 0.3 + 0.2 + 0.2)])
+def test_work_whose_late_reply_was_taken_is_not_wasted(tmp_path: Path, late_replies: bool, wasted_s: float) -> None:
+    """Each first attempt times out at 0.5 s: the first operation takes its late reply, the other two do not."""
+    folder = plant(tmp_path, Truth())
+    plan = folder.read_json(folder.plan)
+    plan["spec"]["conventions"]["late_replies"] = late_replies
+    folder.write_json(folder.plan, plan)
+    zero, ms = 10_000_000_000, 1_000_000
+    names = {"story": ["kv_reads"], "app": ["kv"], "worker": ["0"]}
+    with RowWriter(folder.rows / "x-operation.rows", "operation", "load-1", ZERO_NS, names) as operations:
+        for op, ended, outcome in (
+            (90_001, 900, Outcome.GOOD),
+            (90_002, 1000, Outcome.FAILED),
+            (90_003, 900, Outcome.GOOD),
+        ):
+            operations.add(op, 0, 0, 0, zero, zero, zero + ended * ms, zero + 1500 * ms, outcome, 2)
+    with (
+        RowWriter(folder.rows / "x-attempt.rows", "attempt", "load-1", ZERO_NS, {"target": ["slow"]}) as attempts,
+        RowWriter(folder.rows / "slow-served.rows", "served", "slow", ZERO_NS, {"component": ["slow"]}) as served,
+    ):
+        for op, n, given_up, result, cause, began, ended in (
+            (90_001, 0, 500, Result.TIMEOUT, Cause.TIMEOUT, 490, 900),
+            (90_001, 1, 900, Result.TIMEOUT, Cause.NONE, 800, 1200),  # nobody waited any more: 300 ms for nothing
+            (90_002, 0, 500, Result.TIMEOUT, Cause.TIMEOUT, 490, 700),  # answered, but not well
+            (90_003, 0, 500, Result.TIMEOUT, Cause.TIMEOUT, 490, 700),
+            (90_003, 1, 900, Result.OK, Cause.NONE, 750, 890),
+        ):
+            attempts.add(op, 0, 0, op * 8 + n, n, 0, zero, zero + given_up * ms, result, 0, cause)
+            served.add(op * 8 + n, 0, zero, zero + began * ms, zero + ended * ms, (ended - began) * ms, 0)
+    assert gather(folder).windows.overlap_s("wasted", "slow").sum() == pytest.approx(wasted_s)
+
+
+def test_operations_missed_are_counted_to_the_row_and_not_to_the_window(tmp_path: Path) -> None:
+    folder = plant(tmp_path, Truth(refused=((6.0, 12.0),)))
+    folder.journal.unlink()
+    journal = Journal(folder.journal, "orchestrator")
+    journal.write(6.1, "inject", id="e1", what="kv.latency")
+    journal.write(8.13, "fix", id="e2", what="kv.heal")
+    journal.close()
+    measures = analyse(folder)
+    rows = read_rows(folder.rows / "load-0-operation.rows").rows
+    missed = rows["intended_ns"][rows["outcome"] != Outcome.GOOD] / 1e9
+    outage, recovery = (int(np.count_nonzero((missed >= a) & (missed < b))) for a, b in ((6.1, 8.13), (8.13, 12.0)))
+    assert (outage, recovery) == (203, 387)
+    assert measures["goodput_deficit"] == {"outage_ops": outage, "recovery_ops": recovery}
+
+
+def test_the_facts_of_a_run_are_those_its_verdict_came_from(tmp_path: Path) -> None:
+    stuck = plant(tmp_path, Truth(refused=((6.0, 99.0),), waiting=((0.0, 0.0), (6.0, 0.0), (40.0, 3000.0))))
+    measures, facts = analyse(stuck), facts_of(gather(stuck))
+    assert facts == Facts(True, False, False, True, False, False, False, 0.0)
+    assert tuple(decide(facts)) == (measures["verdict"], measures["verdict_reason"])
+    assert decide(facts_of(gather(stuck), valid=False))[0] == "invalid"

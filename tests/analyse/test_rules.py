@@ -16,9 +16,11 @@ from harness.analyse.capacity import stations
 from harness.analyse.dns import story
 from harness.analyse.expect import answer, answer_all, look_up
 from harness.analyse.lines import level, parse
-from harness.analyse.validity import rises
-from harness.analyse.verdict import Facts, Verdict, decide, is_falling, slope_per_s
+from harness.analyse.trend import rises, slope_per_s
+from harness.analyse.verdict import Facts, Verdict, decide, is_falling
 from harness.errors import SpecError
+from harness.spec.checks import of_expectations
+from harness.spec.experiment import Expect
 
 PLAN = {
     "phases": [{"name": "baseline", "start_s": 1, "end_s": 6}, {"name": "recovery", "start_s": 8, "end_s": 28}],
@@ -88,6 +90,16 @@ def test_falling_is_more_than_one_percent_of_the_peak_per_second() -> None:
     assert not is_falling(t_s, np.zeros(t_s.size), 0.0)
 
 
+def test_a_middling_backlog_that_wanders_is_not_falling() -> None:
+    """Seconds in an order that chance makes often, with a slope of more than 1 % of the peak all the same."""
+    t_s = np.arange(0, 6, 0.25)
+    wanders = np.repeat([60.0, 40.0, 62.0, 42.0, 50.0, 34.0], 4)
+    assert slope_per_s(t_s, wanders) < -0.01 * 100.0
+    assert not is_falling(t_s, wanders, 100.0)
+    assert is_falling(t_s, np.sort(wanders)[::-1], 100.0)
+    assert is_falling(t_s[:16], wanders[8:], 100.0)  # four seconds are too few for the test: the slope alone decides
+
+
 @pytest.mark.parametrize("n", [4, 5, 6, 7])
 def test_the_trend_test_rejects_at_most_one_order_in_a_hundred(n: int) -> None:
     orders = list(permutations(range(n)))
@@ -133,6 +145,19 @@ def test_detection_is_the_first_failed_probe_after_the_fault() -> None:
         ),
     )
     assert (found.t_detect_s, found.t_fix_s) == (7.25, 8.0)
+
+
+def test_a_fault_that_no_probe_told_of_says_whether_any_probe_ran() -> None:
+    fault = (6.0, "inject", {"what": "kv.latency"})
+
+    def why(*probes: tuple[float, bool]) -> str:
+        entries = journal(*((t_s, "probe", {"ok": ok}) for t_s, ok in probes if t_s < 6.0), fault)
+        return moments.find(PLAN, entries).why["t_detect_s"]
+
+    assert why() == "no canary probe came to an end in this run, so nobody looked from outside"
+    assert why((1.0, True)) == "canary probes ran, and none failed after the fault"
+    assert "failed before the fault already" in why((1.0, True), (5.0, False))
+    assert moments.find(PLAN, []).why["t_detect_s"] == "no fault was injected"
 
 
 def test_a_heal_is_not_a_fix_and_a_stop_ends_the_load() -> None:
@@ -224,6 +249,23 @@ def test_a_measure_of_what_took_no_part_is_unsure_and_no_error(
     """`check` accepts these names, so a run that has been done must not be lost over them."""
     found = answer(measures, {"measure": measure, "is": "<= 1"})
     assert (found.measure, found.found, found.verdict) == (key, None, "unsure")
+
+
+@pytest.mark.parametrize(
+    ("short", "key"),
+    [
+        ("wasted_work", "wasted_work_ratio"),
+        ("attempts_peak", "attempts_peak_per_s"),
+        ("load.late", "load.late_ratio"),
+        ("baseline.goodput", "baseline.goodput_per_s"),
+        ("latency.recovery.p99", "latency.recovery.p99_s"),
+    ],
+)
+def test_a_key_may_lose_the_same_endings_in_the_file_and_in_the_answer(short: str, key: str) -> None:
+    line = Expect.model_validate({"variant": "a", "measure": short, "is": "<= 1"})
+    assert line.key == key
+    assert list(of_expectations([line], ["a"])) == []
+    assert look_up(MEASURES, short) == (key, None)
 
 
 def test_comparative_lines_are_unsure_for_one_run_and_lines_of_others_are_not_asked() -> None:

@@ -66,6 +66,16 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: str) -> Non
         read_journal(path)
 
 
+@pytest.mark.parametrize("line", [b"no json", b"{torn", b"[1, 2]", b'{"kind": "note"}', b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_line_costs_no_other_when_its_reader_takes_note(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(b'{"t_s": 2.0, "kind": "fix"}\n' + line + b'\n{"t_s": 1.0, "kind": "inject"}\n')
+    damaged: list[str] = []
+    assert [entry["kind"] for entry in read_journal(path, damaged)] == ["inject", "fix"]
+    assert len(damaged) == 1
+    assert damaged[0].startswith(f"{path}:2: not ")
+
+
 def test_a_journal_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"\xff\xfe\n")
     with pytest.raises(RecordError, match="j"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.policies import priority
-from harness.policies.dagor import LEVELS, USER_LEVELS, Dagor, DagorSpec, level_of, move, target_of
+from harness.policies.dagor import LEVELS, USER_LEVELS, Dagor, DagorSpec, admit, level_of, move, target_of
 from harness.policies.server import compose
 
 SPEC = DagorSpec(0.02, 1.0, 2000, 0.05, 0.01)
@@ -111,6 +111,27 @@ def test_who_is_let_in_once_is_let_in_again() -> None:
     users = range(4000)
     calls = {user: [gate.admit(now, 2 if user % 2 else 1, user) for _ in range(4)] for user in users}
     assert all(len(set(answers)) == 1 for answers in calls.values())
+
+
+def test_a_server_that_stands_still_with_work_waiting_does_not_open() -> None:
+    gate, _ = steady(500, 1000, 60)
+    gate.admit(60.0, 3, 1)  # closes the last window in which jobs started
+    held = gate.cursor
+    for tenth in range(1, 50):
+        gate.admit(60.0 + tenth / 10, 3, tenth, queued=40)
+    assert gate.cursor == held < LEVELS - 1
+    for tenth in range(50, 100):
+        gate.admit(60.0 + tenth / 10, 3, tenth, queued=0)  # idle, not stalled
+    assert gate.cursor > held
+
+
+def test_the_gates_step_tells_what_waits() -> None:
+    stalled, idle = Dagor(SPEC, 0.0), Dagor(SPEC, 0.0)
+    stalled.cursor = idle.cursor = 0
+    for at_s in (0.5, 1.5):
+        admit(SPEC, stalled, at_s, 3, 7, True, 5, 40)
+        admit(SPEC, idle, at_s, 3, 7, True, 0, 0)
+    assert stalled.cursor == 0 < idle.cursor
 
 
 def test_a_calm_server_opens_fully() -> None:
