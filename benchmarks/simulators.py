@@ -4,10 +4,11 @@ The model is M/M/c with timeouts and retries: operations arrive at random, each 
 servers with one line, gives up on it after a timeout and sends another at once, up to a number of attempts. Work that
 nobody waits for is still done. No network, no names, no cancellation.
 
-    simpy    a process per operation and one per attempt, in the manner of its documentation
-    ciw      a network of one node; its arrival node also sends the retries
-    world    harness.sim.world, from a plan: with connections, names, gauges, and rows written to disk
-    kernel   harness.sim.kernels, counting per window
+    simpy      a process per operation and one per attempt, in the manner of its documentation; it keeps sums only
+    recording  the same with what the world leaves behind: a row per operation, attempt and job, by the same RowWriter
+    ciw        a network of one node; its arrival node also sends the retries
+    world      harness.sim.world, from a plan: with connections, names, gauges, and rows written to disk
+    kernel     harness.sim.kernels, counting per window
 
 Speed is attempts per second of processor time of this thread, so a busy machine does not count; ratios are medians of
 the seeds' rates. Each simulator plays the same seeds; attempts per operation, the share of good operations and the mean
@@ -15,7 +16,10 @@ wait in line must agree within four standard errors of the difference (over seed
 kernel is timed on a run of a million operations as well (`kernel_long`), where starting it no longer counts.
 Compiling is not timed.
 
-With `--json` the last line is {"kernel_over_simpy": ..., "world_over_simpy": ...}; exit 1 if results disagree.
+The world cannot do without a name server, which is no part of the model: it replans once in a minute here.
+
+With `--json` the last line is {"kernel_over_simpy": ..., "world_over_simpy": ..., "world_over_simpy_recording": ...};
+exit 1 if results disagree.
 """
 
 from __future__ import annotations
@@ -38,9 +42,11 @@ import numpy as np
 import simpy
 import yaml
 
+from harness.flows.wants import Cause, Result
 from harness.plan import Plan, make_plan
 from harness.record.folder import RunFolder
-from harness.record.rows import read_rows
+from harness.record.layouts import Outcome
+from harness.record.rows import RowWriter, read_rows
 from harness.sim.kernels import Model, model_of, run_kernel, summary_of
 from harness.sim.network import Delays
 from harness.sim.world import World
@@ -51,6 +57,7 @@ SERVERS: Final = 4
 MEAN_S: Final = 0.0025
 TIMEOUT_S: Final = 0.005
 ATTEMPTS: Final = 3
+DEADLINE_S: Final = 100.0  # never met
 NO_DELAYS: Final = Delays(0.0, 0.0, 0.0)
 FACTOR_OF_ERRORS: Final = 4.0
 LONG: Final = 1_000_000  # operations
@@ -64,6 +71,14 @@ class Found(NamedTuple):
     good: int
     wait_s: float  # mean time in line
     cpu_s: float
+
+
+class Rows(NamedTuple):
+    """The three row files of a run."""
+
+    operation: RowWriter
+    attempt: RowWriter
+    served: RowWriter
 
 
 def with_simpy(seconds: float, seed: int) -> Found:
@@ -106,6 +121,78 @@ def with_simpy(seconds: float, seed: int) -> Found:
     env.process(arrivals())
     began = time.thread_time()
     env.run()
+    return Found(operations, attempts, good, waited_s / attempts, time.thread_time() - began)
+
+
+def with_simpy_recording(seconds: float, seed: int) -> Found:
+    """SimPy again, with the rows that a world writes."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = RunFolder.create(Path(root), "simulators", "simpy", seed, "bench")
+        rows = Rows(*(RowWriter(folder.rows / f"{kind}.rows", kind, "simpy", 0) for kind in Rows._fields))
+        found = _simpy_recording(seconds, seed, rows)
+        kept = [read_rows(folder.rows / f"{kind}.rows").rows.size for kind in Rows._fields]
+        assert kept == [found.operations, found.attempts, found.attempts], "a row each"
+        return found
+
+
+def _simpy_recording(seconds: float, seed: int, rows: Rows) -> Found:
+    rng = random.Random(seed)
+    env = simpy.Environment()
+    station = simpy.Resource(env, SERVERS)
+    operations = attempts = good = 0
+    waited_s = 0.0
+
+    def serve(number: int, gone: list[bool], done: simpy.Event) -> Any:
+        nonlocal waited_s
+        came_s = env.now
+        with station.request() as slot:
+            yield slot
+            began_s = env.now
+            waited_s += began_s - came_s
+            yield env.timeout(rng.expovariate(1.0 / MEAN_S))
+        done.succeed()
+        rows.served.add(
+            number, 0, round(came_s * 1e9), round(began_s * 1e9), round(env.now * 1e9),
+            round((env.now - began_s) * 1e9), gone[0],
+        )  # fmt: skip
+
+    def operation(op: int) -> Any:
+        nonlocal attempts, good
+        due_s = env.now
+        outcome = Outcome.FAILED
+        for n in range(ATTEMPTS):
+            attempts += 1
+            number, sent_s, gone = attempts, env.now, [False]
+            done = env.event()
+            env.process(serve(number, gone, done))
+            yield done | env.timeout(TIMEOUT_S)
+            ok = done.triggered
+            result, status, cause = (Result.OK, 200, Cause.NONE) if ok else (Result.TIMEOUT, 0, Cause.TIMEOUT)
+            rows.attempt.add(op, 0, 0, number, n, 0, round(sent_s * 1e9), round(env.now * 1e9), result, status, cause)
+            if ok:
+                good += 1
+                outcome = Outcome.GOOD
+                break
+            gone[0] = True
+        due_ns = round(due_s * 1e9)
+        rows.operation.add(
+            op, 0, 0, 0, due_ns, due_ns, round(env.now * 1e9), round((due_s + DEADLINE_S) * 1e9), outcome, n + 1
+        )
+
+    def arrivals() -> Any:
+        nonlocal operations
+        while True:
+            yield env.timeout(rng.expovariate(RATE_PER_S))
+            if env.now >= seconds:
+                return
+            operations += 1
+            env.process(operation(operations))
+
+    env.process(arrivals())
+    began = time.thread_time()
+    env.run()
+    for writer in rows:
+        writer.close()
     return Found(operations, attempts, good, waited_s / attempts, time.thread_time() - began)
 
 
@@ -185,11 +272,17 @@ def plan_of(seconds: float, seed: int) -> Plan:
                 "connection": {"max_age": "none"},
             },
             "mobile_banking": None,
+            "dns": {"plan_every": "60s"},
         },
         "conventions": {"late_replies": False, "cancellation": False, "service_draw": "start"},
-        "client": {"deadline": "100s", "timeout": f"{TIMEOUT_S}s", "attempts": ATTEMPTS, "resolver": "forever"},
+        "client": {
+            "deadline": f"{DEADLINE_S}s",
+            "timeout": f"{TIMEOUT_S}s",
+            "attempts": ATTEMPTS,
+            "resolver": "forever",
+        },
         "load": {"kv_reads": {"arrivals": {"rate": f"{RATE_PER_S}/s"}}},
-        "phases": {"warm_up": "0s", "baseline": "1s", "outage": "1s", "recovery": f"{seconds - 2.0}s", "drain": "100s"},
+        "phases": {"warm_up": "0s", "baseline": "1s", "outage": "1s", "recovery": f"{seconds - 2.0}s", "drain": "1s"},
         "timeline": [
             {"at": "outage.start", "do": "kv.latency", "with": {"factor": 1}},
             {"at": "outage.end", "do": "kv.heal", "with": {"fault": "latency"}, "fix": True},
@@ -232,6 +325,7 @@ def of_kernel(model: Model) -> Found:
 
 ENGINES: Final[dict[str, Callable[[float, int], Found]]] = {
     "simpy": with_simpy,
+    "recording": with_simpy_recording,
     "ciw": with_ciw,
     "world": with_world,
     "kernel": with_kernel,
@@ -246,7 +340,7 @@ def figures(found: Found) -> tuple[float, float, float]:
 def disagreements(runs: dict[str, list[Found]]) -> list[str]:
     """Where a simulator tells another story than SimPy, or the kernel another than the world."""
     wrong = []
-    for name in ("ciw", "world", "kernel"):
+    for name in ("recording", "ciw", "world", "kernel"):
         for label, ours, theirs in zip(
             ("attempts per operation", "good share", "mean wait in s"),
             zip(*map(figures, runs[name]), strict=True),
@@ -292,8 +386,12 @@ def main() -> int:
     for line in wrong:
         print(f"disagreement: {line}", file=sys.stderr)
     if given.json:
-        ratios = {"kernel_over_simpy": "kernel_long", "world_over_simpy": "world"}
-        print(json.dumps({key: round(speed[name] / speed["simpy"], 3) for key, name in ratios.items()}))
+        ratios = {
+            "kernel_over_simpy": speed["kernel_long"] / speed["simpy"],
+            "world_over_simpy": speed["world"] / speed["simpy"],
+            "world_over_simpy_recording": speed["world"] / speed["recording"],
+        }
+        print(json.dumps({key: round(ratio, 3) for key, ratio in ratios.items()}))
     return 1 if wrong else 0
 
 

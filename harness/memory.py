@@ -30,10 +30,14 @@ def resident_bytes() -> int:
 
 
 class MemoryGuard:
-    """Freezes the collector when made; `look` collects when the process has grown too much; `release` undoes it."""
+    """Freezes the collector when made; `look` collects when the process has grown too much; `release` undoes it.
 
-    def __init__(self, grow_bytes: int = GROW_BYTES) -> None:
-        gc.collect()
+    `tidy` collects once before. Who runs often and briefly leaves that out: it costs more than it saves.
+    """
+
+    def __init__(self, grow_bytes: int = GROW_BYTES, *, tidy: bool = True) -> None:
+        if tidy:
+            gc.collect()
         gc.freeze()
         gc.disable()
         self._grow_bytes = grow_bytes

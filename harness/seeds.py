@@ -5,6 +5,7 @@ policy that draws once more, and two variants (or two engines) no longer meet th
 hash of what it is for:
 
     u = unit(mix(seed, stream, *key))      in (0, 1)
+      = draw_after(mix(seed, stream), key)  the same; the first part of the hash may be kept
 
 with the SplitMix64 finaliser as the hash. The key names the thing drawn for: the attempt id and a counter, say. Plain
 Python masks integers to 64 bits; under numba the same functions run on uint64. `rng` gives a NumPy-free
@@ -40,8 +41,19 @@ def mix(seed: int, *keys: int) -> int:
     """A 64-bit hash of a seed and any number of integer keys, in order."""
     state = finalise((seed + _GAMMA) & MASK)
     for key in keys:
-        state = finalise(((state ^ (key & MASK)) + _GAMMA) & MASK)
+        z = ((state ^ (key & MASK)) + _GAMMA) & MASK  # `finalise`, written out: simulators hash all the time
+        z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & MASK
+        state = z ^ (z >> 31)
     return state
+
+
+def after(state: int, key: int) -> int:
+    """`mix` with one more key: after(mix(seed, a), b) == mix(seed, a, b). `key` must be 64 bits, at least 0."""
+    z = ((state ^ key) + _GAMMA) & MASK
+    z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & MASK
+    return z ^ (z >> 31)
 
 
 def unit(bits: int) -> float:
@@ -52,6 +64,14 @@ def unit(bits: int) -> float:
 def draw(seed: int, stream: int, *keys: int) -> float:
     """The draw in (0, 1) of `stream` for `keys`; the same whoever asks, whenever."""
     return unit(mix(seed, stream, *keys))
+
+
+def draw_after(state: int, key: int) -> float:
+    """`draw` with a kept beginning: draw_after(mix(seed, stream), key) == draw(seed, stream, key); `key` as `after`."""
+    z = ((state ^ key) + _GAMMA) & MASK
+    z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & MASK
+    return (((z ^ (z >> 31)) >> 12) + 0.5) * 2.0**-52
 
 
 def exponential(u: float, mean: float) -> float:

@@ -9,7 +9,6 @@ stopped, whatever stopped it. The folder's name follows from what is swept, not 
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -103,7 +102,7 @@ def sweep(
         return int(Exit.PASS)
     typer.echo("\n".join(_lines(planned, found)))
     typer.echo(f"  written {', '.join(str(path) for path in written)}")
-    typer.echo(f"  again   {_again(file, over or [])} ... goes on from, or adds to, {folder / 'sweep.jsonl'}")
+    typer.echo(f"  journal {folder / 'sweep.jsonl'}: the same command, or one with more seeds, goes on from it")
     return int(Exit.PASS)
 
 
@@ -170,9 +169,11 @@ class Progress:
             self._say(f"{self._before:,} finished runs were found in {self._journal.path}\n")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._terminal:
             self._say("\r\x1b[K")
+        if kind is KeyboardInterrupt:
+            self._say(f"stopped; {len(self._journal):,} finished runs are kept: the same command goes on from there\n")
 
     def done(self, done: Done) -> None:
         """A job ended."""
@@ -246,7 +247,3 @@ def _lines(planned: Sweep, found: list[Summed]) -> list[str]:
     if invalid:
         lines.append(f"{invalid:,} runs are invalid (baseline not healthy, say) and count for nothing")
     return lines
-
-
-def _again(file: Path, over: list[str]) -> str:
-    return " ".join(["blackstart sweep", shlex.quote(str(file)), *(f"--over {shlex.quote(text)}" for text in over)])

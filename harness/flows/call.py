@@ -24,7 +24,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from harness.flows.client import Client, Counters, Failure, failure_of, worth_repeating
-from harness.flows.ids import attempt_id
+from harness.flows.ids import call_key, nth_id
 from harness.flows.wants import Answer, Cause, Hedged, Reply, Request, Result, Send, Wait, Want
 from harness.policies import hedging, hints
 from harness.policies.client import ClientSpec
@@ -32,6 +32,10 @@ from harness.policies.client import ClientSpec
 __all__ = ["CallResult", "Client", "Counters", "call"]
 
 _GO = 0.0  # a limiter's "go now"
+_OK = Result.OK
+_INF = math.inf
+_new = tuple.__new__  # makes a NamedTuple in half the time of its own constructor; a simulation makes millions
+_NO_FAILURE = Failure(False, False)
 
 
 class CallResult(NamedTuple):
@@ -64,36 +68,62 @@ def call(
     spec = client.spec
     tally = client.counters
     tally.calls += 1
-    deadline_s = min(deadline_s, now_s + spec.deadline_s)
-    sends = _Sends(client, target, request, op, layer, parent_id, call_no, deadline_s, criticality)
+    own_s = now_s + spec.deadline_s
+    if own_s < deadline_s:
+        deadline_s = own_s
+    key = call_key(op, parent_id, layer, call_no)
     reply: Reply | None = None
-    failure = Failure(False, False)
+    failure = _NO_FAILURE
     sent = n = 0  # n numbers the next attempt; copies that were planned and never left keep theirs
     wait_s = 0.0
     until_s = now_s
     while True:
-        now_s, leave, late = yield from _leave(sends, n, now_s, until_s)
-        if late is not None:
-            tally.good += late.ok
-            return CallResult(late.ok, late, sent, now_s, False)
-        if leave is not _Leave.GO:
-            limited = leave is _Leave.REFUSED
-            if reply is None:
-                reply = Reply(Result.UNSENT, 0, Cause.CLIENT_LIMIT if limited else Cause.TIMEOUT, now_s)
-            return CallResult(False, reply, sent, now_s, limited)
-        if n == 0:
+        if until_s > now_s or now_s >= deadline_s or client.asks:
+            now_s, leave, late = yield from _leave(client, key, n, now_s, until_s, deadline_s)
+            if late is not None:
+                tally.good += late.ok
+                return CallResult(late.ok, late, sent, now_s, False)
+            if leave is not _Leave.GO:
+                limited = leave is _Leave.REFUSED
+                if reply is None:
+                    reply = Reply(Result.UNSENT, 0, Cause.CLIENT_LIMIT if limited else Cause.TIMEOUT, now_s)
+                return CallResult(False, reply, sent, now_s, limited)
+        if n == 0 and client.learns:
             client.first(now_s)
-        reply, planned, copies = yield from _send(sends, n, now_s)
+        timeout_s, left_s = spec.timeout_s, deadline_s - now_s
+        if left_s < timeout_s:
+            timeout_s = left_s
+        told_s = now_s + timeout_s if spec.propagate_deadline else _INF  # when nobody waits for it any more
+        attempt = _new(
+            Send, (target, request, nth_id(key, n), parent_id, op, layer, n, timeout_s, told_s, criticality)
+        )
+        planned = copies = 0
+        if n == 0 and spec.hedge is not None:
+            planned = _plan_copies(client, now_s, deadline_s)
+        tally.attempts += 1
+        if n > 0:
+            tally.retries += 1
+        if planned > 0:
+            reply, copies = yield from _race(client, key, attempt, planned, now_s, deadline_s)
+        else:
+            try:
+                reply = yield attempt
+            except GeneratorExit:  # the driver ends the call while this attempt is open
+                client.cancel(now_s, n, sent=True)
+                raise
         now_s = reply.ended_s
-        client.result(n, reply, failure)
+        if client.learns:
+            client.result(n, reply, failure)
         sent += 1 + copies
         n += 1 + planned
-        tally.good += reply.ok
+        if reply.result is _OK:
+            tally.good += 1
+            return _new(CallResult, (True, reply, sent, now_s, False))
         if sent >= spec.attempts or not worth_repeating(reply):
-            return CallResult(reply.ok, reply, sent, now_s, False)
+            return CallResult(False, reply, sent, now_s, False)
 
         failure = failure_of(reply)
-        wait_s = client.backoff_s(sends.attempt_id(n), sent, wait_s, failure.throttled)
+        wait_s = client.backoff_s(nth_id(key, n), sent, wait_s, failure.throttled)
         until_s = now_s + _hinted_s(spec, wait_s, reply.retry_after_s)
         if not _retry(client, now_s, until_s, deadline_s, failure):
             return CallResult(False, reply, sent, now_s, False)
@@ -118,45 +148,10 @@ class _Leave(Enum):
     TOO_LATE = 2
 
 
-class _Sends(NamedTuple):
-    """What all attempts of one call have in common."""
-
-    client: Client
-    target: str
-    request: Request
-    op: int
-    layer: int
-    parent_id: int
-    call_no: int
-    deadline_s: float
-    criticality: int
-
-    def attempt_id(self, n: int) -> int:
-        return attempt_id(self.op, self.parent_id, self.layer, self.call_no, n)
-
-    def at(self, n: int, now_s: float) -> Send:
-        """Attempt `n`, leaving at `now_s`. The deadline it tells is its own: when nobody waits for it any more."""
-        spec = self.client.spec
-        timeout_s = min(spec.timeout_s, self.deadline_s - now_s)
-        return Send(
-            target=self.target,
-            request=self.request,
-            attempt_id=self.attempt_id(n),
-            parent_id=self.parent_id,
-            op=self.op,
-            layer=self.layer,
-            n=n,
-            timeout_s=timeout_s,
-            deadline_s=now_s + timeout_s if spec.propagate_deadline else math.inf,
-            criticality=self.criticality,
-        )
-
-
 def _leave(
-    sends: _Sends, n: int, now_s: float, until_s: float
+    client: Client, key: int, n: int, now_s: float, until_s: float, deadline_s: float
 ) -> Generator[Want, Answer, tuple[float, _Leave, Reply | None]]:
     """Wait until `until_s` and then for limiter and breaker: when, whether attempt `n` may leave, or a late reply."""
-    client = sends.client
     leave = _Leave.REFUSED
     ask = 0
     try:
@@ -166,16 +161,16 @@ def _leave(
                 if isinstance(answer, Reply):  # an earlier attempt came good after all
                     return answer.ended_s, leave, answer
                 now_s = answer
-            if now_s >= sends.deadline_s:
+            if now_s >= deadline_s:
                 client.counters.cut_by_deadline += 1
                 leave = _Leave.TOO_LATE
                 return now_s, leave, None
-            wait_s = client.admit_s(sends.attempt_id(n), ask, now_s)
+            wait_s = client.admit_s(nth_id(key, n), ask, now_s)
             until_s = now_s + wait_s
             if wait_s == _GO:
                 leave = _Leave.GO if client.may_send(now_s) else _Leave.REFUSED
                 return now_s, leave, None
-            if wait_s < _GO or until_s >= sends.deadline_s:
+            if wait_s < _GO or until_s >= deadline_s:
                 client.counters.refused_by_limiter += 1
                 return now_s, leave, None
             client.counters.limiter_waits += 1
@@ -185,30 +180,30 @@ def _leave(
             client.cancel(now_s, n, sent=False)
 
 
-def _send(sends: _Sends, n: int, now_s: float) -> Generator[Want, Answer, tuple[Reply, int, int]]:
-    """Send attempt `n`, the first one with its hedge: the reply, the copies planned, and the copies that left."""
-    client = sends.client
-    hedge = client.spec.hedge
-    planned = _plan_copies(client, now_s, sends.deadline_s) if n == 0 else 0
-    client.counters.attempts += 1
-    client.counters.retries += n > 0
-    first = sends.at(n, now_s)
+def _race(
+    client: Client, key: int, first: Send, planned: int, now_s: float, deadline_s: float
+) -> Generator[Want, Answer, tuple[Reply, int]]:
+    """Send the `first` attempt with its hedge of `planned` copies: the reply, and how many copies left."""
+    spec, hedge = client.spec, client.spec.hedge
+    assert hedge is not None, "copies were planned"
+    others = []
+    for k in range(1, planned + 1):
+        leaves_s = now_s + k * hedge.delay_s
+        timeout_s = min(spec.timeout_s, deadline_s - leaves_s)
+        told_s = leaves_s + timeout_s if spec.propagate_deadline else math.inf
+        others.append(first._replace(attempt_id=nth_id(key, k), n=k, timeout_s=timeout_s, deadline_s=told_s))
     try:
-        if hedge is None or planned == 0:
-            reply: Reply = yield first
-            return reply, 0, 0
-        others = tuple(sends.at(n + k, now_s + k * hedge.delay_s) for k in range(1, planned + 1))
-        reply = yield Hedged(first, others, hedge.delay_s)
-    except GeneratorExit:  # the driver ends the call while this attempt is open
+        reply: Reply = yield Hedged(first, tuple(others), hedge.delay_s)
+    except GeneratorExit:
         for k in range(planned + 1):
-            client.cancel(now_s, n + k, sent=True)
+            client.cancel(now_s, k, sent=True)
         raise
     copies = hedging.copies_sent(hedge, planned, reply.ended_s - now_s)
     client.counters.attempts += copies
     client.counters.hedges += copies
     for k in range(1, planned + 1):
-        client.cancel(reply.ended_s, n + k, sent=k <= copies)
-    return reply, planned, copies
+        client.cancel(reply.ended_s, k, sent=k <= copies)
+    return reply, copies
 
 
 def _plan_copies(client: Client, now_s: float, deadline_s: float) -> int:
@@ -218,7 +213,7 @@ def _plan_copies(client: Client, now_s: float, deadline_s: float) -> int:
         return 0
     wanted = hedging.extra_copies(spec.hedge, spec.attempts, min(spec.timeout_s, deadline_s - now_s))
     planned = 0
-    while planned < wanted and client.take(now_s, Failure(False, False)):
+    while planned < wanted and client.take(now_s, _NO_FAILURE):
         planned += 1
     return planned
 

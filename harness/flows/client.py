@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 from harness import seeds
 from harness.flows.wants import Reply, Result
+from harness.policies.backoff import NO_BACKOFF, BackoffSpec
 from harness.policies.client import ClientSpec
 from harness.policies.entry import BackoffSteps, BreakerSteps, BudgetSteps, LimiterSteps, steps_of
+
+_OK, _REFUSED, _ERROR, _TIMEOUT = Result.OK, Result.REFUSED, Result.ERROR, Result.TIMEOUT
 
 
 @dataclass(slots=True)
@@ -49,26 +52,30 @@ class Client:
         self.seed = seed
         self.name = name
         self.counters = Counters()
-        self._backoff_stream = seeds.stream_id(f"backoff/{name}")
-        self._limiter_stream = seeds.stream_id(f"limiter/{name}")
-        self._backoff: BackoffSteps = steps_of(spec.backoff)
+        self._backoff_luck = seeds.mix(seed, seeds.stream_id(f"backoff/{name}"))
+        self._limiter_luck = seeds.mix(seed, seeds.stream_id(f"limiter/{name}"))
+        self._backoff: BackoffSteps | None = None if _never_waits(spec.backoff) else steps_of(spec.backoff)
         self._budget: BudgetSteps | None = None if spec.budget is None else steps_of(spec.budget)
         self._breaker: BreakerSteps | None = None if spec.breaker is None else steps_of(spec.breaker)
         self._limiter: LimiterSteps | None = None if spec.limiter is None else steps_of(spec.limiter)
         self.budget_state: Any = self._budget.start(spec.budget, now_s) if self._budget else None
         self.breaker_state: Any = self._breaker.start(spec.breaker, now_s) if self._breaker else None
         self.limiter_state: Any = self._limiter.start(spec.limiter, now_s) if self._limiter else None
+        self.asks = self._limiter is not None or self._breaker is not None  # before an attempt leaves
+        self.learns = self.asks or self._budget is not None  # from how it ended
 
     def backoff_s(self, attempt: int, n: int, prev_s: float, throttled: bool) -> float:
         """Seconds to wait before retry `n`, whose id is `attempt`."""
-        u = seeds.draw(self.seed, self._backoff_stream, attempt)
+        if self._backoff is None:
+            return 0.0
+        u = seeds.draw_after(self._backoff_luck, attempt)
         return self._backoff.delay_s(self.spec.backoff, n, prev_s, u, throttled)
 
     def admit_s(self, attempt: int, ask: int, now_s: float) -> float:
         """0 go; above 0 wait that long and ask again (with `ask` + 1); below 0 refused by the limiter."""
         if self._limiter is None:
             return 0.0
-        u = seeds.draw(self.seed, self._limiter_stream, attempt, ask)
+        u = seeds.draw_after(seeds.after(self._limiter_luck, attempt), ask)
         self.limiter_state, wait_s = self._limiter.admit(self.spec.limiter, self.limiter_state, now_s, u)
         return wait_s
 
@@ -101,7 +108,7 @@ class Client:
     def result(self, n: int, reply: Reply, before: Failure) -> None:
         """Attempt `n` ended with `reply`; `before` describes the failure it retried."""
         now_s = reply.ended_s
-        throttled = reply.result is Result.REFUSED
+        throttled = reply.result is _REFUSED
         healthy = not worth_repeating(reply)  # answered, even if the answer was no
         if self._budget is not None:
             if healthy and not reply.ok:
@@ -119,13 +126,16 @@ class Client:
             )
 
 
+def _never_waits(backoff: object) -> bool:
+    return isinstance(backoff, BackoffSpec) and backoff == NO_BACKOFF
+
+
 def worth_repeating(reply: Reply) -> bool:
     """True if another attempt might do better: not after a success, nor after an answer such as 404 or 409."""
-    if reply.ok:
-        return False
-    return not (reply.result is Result.ERROR and 0 < reply.status < 500)
+    result = reply.result
+    return result is not _OK and not (result is _ERROR and 0 < reply.status < 500)
 
 
 def failure_of(reply: Reply) -> Failure:
     """What sort of failure a reply is, for the rules that price a retry by it."""
-    return Failure(reply.result is Result.TIMEOUT, reply.result is Result.REFUSED)
+    return Failure(reply.result is _TIMEOUT, reply.result is _REFUSED)

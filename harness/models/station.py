@@ -26,19 +26,23 @@ Leaves out: processor sharing, service times that depend on the number inside, a
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import OrderedDict
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from harness import seeds
 from harness.flows.wants import Cause
-from harness.models.service_time import DISTRIBUTIONS, service_time_s
+from harness.models.service_time import DISTRIBUTIONS, STREAM, service_time_after
+from harness.policies.discipline import Fifo
 from harness.policies.server import Gate, ServerSpec, drop_steps, new_line, priority_steps
 from harness.policies.server_steps import QUEUE_FULL, Line
 
 SERVICE_DRAWS = ("acceptance", "start")
 _ADMISSION = seeds.stream_id("admission")
+_SERVED, _DROPPED, _WITHDRAWN = Cause.NONE, Cause.DROPPED, Cause.TIMEOUT  # ends of jobs
+_ACCEPTED = Cause.NONE
+_new = tuple.__new__  # quicker than the constructor of a NamedTuple
 
 
 class StationSpec(NamedTuple):
@@ -102,7 +106,8 @@ class Station:
         if problem is not None:
             raise ValueError(f"station: {problem}")
         self.spec = spec
-        self._seed = seed
+        self._admission_luck = seeds.mix(seed, _ADMISSION)
+        self._service_luck = seeds.mix(seed, STREAM)
         self._now_s = now_s
         self._slots = spec.slots
         self._mean_s = spec.mean_s
@@ -112,7 +117,8 @@ class Station:
         self._waiting: OrderedDict[int, _Job] = OrderedDict()  # by arrival, whatever the discipline
         self._running: dict[int, _Job] = {}
         self._ends: list[tuple[float, int]] = []  # heap; entries of withdrawn jobs stay until they surface
-        self._latest: dict[int, int] = {}  # attempt -> job number
+        self._cancels = spec.cancellation
+        self._latest: dict[int, int] = {}  # attempt -> job number; kept when there is something to cancel
         self._done: list[Done] = []
         self._refused = self._served = self._dropped = self._cancelled = 0
         self._busy_s, self._busy_until_s = 0.0, now_s
@@ -127,6 +133,8 @@ class Station:
         self._priority_state: Any = None if starts is None else starts(server.priority, now_s)
         ranks = 1 if self._priority is None else self._priority.ranks
         self._lines: list[Line] = [new_line(server.discipline, now_s) for _ in range(ranks)]
+        self._plain = self._drop is None and self._priority is None  # nothing to ask of a job that leaves the line
+        self._find_gates()
 
     # What comes in
 
@@ -143,28 +151,34 @@ class Station:
 
         An accepted attempt comes out of `advance` exactly once, unless `cancel` or `drop_queue` hand it back first.
         """
-        now_s = self._settle(now_s)
-        rank = 0 if self._priority is None else self._priority.rank(self.spec.server.priority, criticality, first_try)
-        cause = self._door(attempt, now_s, criticality, tenant, first_try, rank)
-        if cause is not Cause.NONE:
-            self._refused += 1
-            return cause
+        ends = self._ends
+        if now_s < self._now_s or (ends and ends[0][0] <= now_s):
+            now_s = self._settle(now_s)
+        self._now_s = now_s
+        rank = 0
+        if self._guarded:
+            if self._priority is not None:
+                rank = self._priority.rank(self.spec.server.priority, criticality, first_try)
+            cause = self._door(attempt, now_s, criticality, tenant, first_try, rank)
+            if cause is not _ACCEPTED:
+                self._refused += 1
+                return cause
         number = self._births
-        self._births += 1
-        job = _Job(attempt, now_s, deadline_s, rank, len(self._running) + len(self._waiting) + 1)
-        self._latest[attempt] = number
+        self._births = number + 1
+        running = len(self._running)
+        job = _Job(attempt, now_s, deadline_s, rank, running + len(self._waiting) + 1)
+        if self._cancels:
+            self._latest[attempt] = number
         if self._at_acceptance:
             job.service_s = self._draw_service_s(attempt)
-        if len(self._running) < self._slots:  # a slot is only free when nobody waits
+        if running < self._slots:  # a slot is only free when nobody waits
             self._leave_line(number, job, now_s)
-            return Cause.NONE
+            return _ACCEPTED
         if self._drop is not None and self._drop.on_enqueue is not None:
-            self._drop_state = self._drop.on_enqueue(
-                self.spec.server.drop, self._drop_state, now_s, len(self._waiting)
-            )
+            self._drop_state = self._drop.on_enqueue(self.spec.server.drop, self._drop_state, now_s, len(self._waiting))
         self._waiting[number] = job
         self._lines[rank].push(number, tenant, now_s)
-        return Cause.NONE
+        return _ACCEPTED
 
     def _door(self, attempt: int, now_s: float, criticality: int, tenant: int, first_try: bool, rank: int) -> Cause:
         in_service, queued = len(self._running), len(self._waiting)
@@ -177,30 +191,33 @@ class Station:
                 return Cause.THROTTLED
         if not self._lines[rank].has_room(tenant):
             return Cause.QUEUE_FULL
-        for gate in (self._intake, self._admission):
-            if gate is None:
-                continue
-            u = seeds.draw(self._seed, _ADMISSION, attempt) if gate.steps.draws else 0.5
+        for gate in self._gates:
+            u = seeds.draw_after(self._admission_luck, attempt) if gate.steps.draws else 0.5
             if not gate.admit(now_s, in_service, queued, self._oldest_wait_s(now_s), u):
                 return Cause.QUEUE_FULL if gate.steps.refusal == QUEUE_FULL else Cause.THROTTLED
-        return Cause.NONE
+        return _ACCEPTED
+
+    def _find_gates(self) -> None:
+        self._gates = tuple(gate for gate in (self._intake, self._admission) if gate is not None)
+        bounded = not isinstance(self._lines[0], Fifo)  # lines of that family have room always
+        self._guarded = bounded or self._priority is not None or len(self._gates) > 0
 
     def cancel(self, attempt: int, now_s: float) -> Done | None:
         """The caller gave up. With the convention `cancellation` the work ends now and is returned, else None."""
         now_s = self._settle(now_s)
         number = self._latest.get(attempt)
-        if number is None or not self.spec.cancellation:
+        if number is None:
             return None
         self._cancelled += 1
         if number in self._waiting:
             job = self._waiting.pop(number)
             self._lines[job.rank].remove(number)
-            return self._end(job, Cause.TIMEOUT, now_s)
+            return self._end(job, _WITHDRAWN, now_s)
         job = self._running[number]
         self._occupy(now_s)
         del self._running[number]
         job.service_s = now_s - job.began_s
-        done = self._end(job, Cause.TIMEOUT, now_s)
+        done = self._end(job, _WITHDRAWN, now_s)
         self._fill_slots(now_s)
         return done
 
@@ -216,33 +233,39 @@ class Station:
         """When to call `advance` next: the earliest end known, inf when nothing runs."""
         if self._done:
             return self._done[0].ended_s
-        self._skip_withdrawn()
+        if self._cancels:
+            self._skip_withdrawn()
         return self._ends[0][0] if self._ends else math.inf
 
     def _settle(self, now_s: float) -> float:
         """Let every slot that was freed up to `now_s` take its next job at the moment it was freed."""
         if now_s < self._now_s:
             return self._now_s
-        self._skip_withdrawn()
-        while self._ends and self._ends[0][0] <= now_s:
-            ended_s, number = heapq.heappop(self._ends)
-            self._occupy(ended_s)
-            job = self._running.pop(number)
+        ends, running = self._ends, self._running
+        while ends and ends[0][0] <= now_s:
+            ended_s, number = heappop(ends)
+            if number not in running:  # withdrawn
+                continue
+            self._busy_s += len(running) * (ended_s - self._busy_until_s)
+            self._busy_until_s = ended_s
+            job = running.pop(number)
             self._now_s = ended_s
             self._served += 1
-            self._done.append(self._end(job, Cause.NONE, ended_s))
-            self._fill_slots(ended_s)
-            self._skip_withdrawn()
+            self._done.append(self._end(job, _SERVED, ended_s))
+            if self._waiting:
+                self._fill_slots(ended_s)
         self._now_s = now_s
         return now_s
 
     def _skip_withdrawn(self) -> None:
         while self._ends and self._ends[0][1] not in self._running:
-            heapq.heappop(self._ends)
+            heappop(self._ends)
 
     def _fill_slots(self, now_s: float) -> None:
         while self._waiting and len(self._running) < self._slots:
-            line = next(line for line in self._lines if len(line))
+            line = self._lines[0]
+            if len(self._lines) > 1:
+                line = next(line for line in self._lines if len(line))
             number = line.pop(now_s)
             self._leave_line(number, self._waiting.pop(number), now_s)
 
@@ -250,6 +273,17 @@ class Station:
         """Start the job in a free slot, or drop it if the drop rule says so."""
         if not self._at_acceptance:
             job.service_s = self._draw_service_s(job.attempt)
+        if not self._plain and self._asked_to_go(job, now_s):
+            return
+        running = self._running
+        self._busy_s += len(running) * (now_s - self._busy_until_s)
+        self._busy_until_s = now_s
+        job.began_s = now_s
+        running[number] = job
+        heappush(self._ends, (now_s + job.service_s, number))
+
+    def _asked_to_go(self, job: _Job, now_s: float) -> bool:
+        """Ask the drop rule about a job that is about to start, and tell the priority; True when it was dropped."""
         delay_s = now_s - job.arrived_s
         if self._drop is not None:
             self._drop_state, drop = self._drop.on_dequeue(
@@ -259,32 +293,32 @@ class Station:
             if drop:
                 self._dropped += 1
                 job.service_s = 0.0
-                self._done.append(self._end(job, Cause.DROPPED, now_s))
-                return
+                self._done.append(self._end(job, _DROPPED, now_s))
+                return True
         if self._priority is not None and self._priority.on_start is not None:
             self._priority_state = self._priority.on_start(
                 self.spec.server.priority, self._priority_state, now_s, delay_s
             )
-        self._occupy(now_s)
-        job.began_s = now_s
-        self._running[number] = job
-        heapq.heappush(self._ends, (now_s + job.service_s, number))
+        return False
 
     def _end(self, job: _Job, cause: Cause, now_s: float, *, tell: bool = True) -> Done:
         """Forget the job and tell the gates; its `service_s` is what it held a slot for."""
-        began = not math.isnan(job.began_s)
+        began_s = job.began_s
+        began = not math.isnan(began_s)
         if not began:
             job.service_s = 0.0
-        self._latest.pop(job.attempt, None)
-        delay_s = (job.began_s if began else now_s) - job.arrived_s
-        useless = cause is not Cause.NONE or now_s > job.deadline_s
-        for gate in (self._intake, self._admission):
-            if gate is not None and tell:
+        if self._cancels:
+            self._latest.pop(job.attempt, None)
+        if self._gates and tell:
+            delay_s = (began_s if began else now_s) - job.arrived_s
+            useless = cause is not _SERVED or now_s > job.deadline_s
+            for gate in self._gates:
                 gate.on_done(now_s, delay_s, job.service_s, job.inside, useless)
-        return Done(job.attempt, cause, job.arrived_s, job.began_s, now_s, job.service_s)
+        return _new(Done, (job.attempt, cause, job.arrived_s, began_s, now_s, job.service_s))
 
     def _draw_service_s(self, attempt: int) -> float:
-        return service_time_s(self.spec.distribution, self._mean_s * self._slowdown, self._seed, attempt)
+        mean_s = self._mean_s * self._slowdown
+        return service_time_after(self.spec.distribution, mean_s, self._service_luck, attempt)
 
     def _occupy(self, now_s: float) -> None:
         self._busy_s += len(self._running) * (now_s - self._busy_until_s)
@@ -321,6 +355,7 @@ class Station:
         """An operator's valve in front of the server's own admission: any admission spec, or None to open it."""
         self._settle(now_s)
         self._intake = Gate.of(spec, now_s)
+        self._find_gates()
 
     def drop_queue(self, now_s: float) -> list[Done]:
         """Throw away all waiting jobs, oldest first. Adaptive gates are not told: it is no sign of congestion."""
@@ -328,7 +363,7 @@ class Station:
         dropped = []
         for number, job in self._waiting.items():
             self._lines[job.rank].remove(number)
-            dropped.append(self._end(job, Cause.DROPPED, now_s, tell=False))
+            dropped.append(self._end(job, _DROPPED, now_s, tell=False))
         self._waiting.clear()
         self._dropped += len(dropped)
         return dropped

@@ -22,6 +22,7 @@ from harness.report.marks import BLUE, INK, ORANGE, Figure
 from harness.report.page import save_charts
 
 _SIDE, _SMALL = 440, 220
+_THEORY = "#b00020"
 
 
 class Tile(NamedTuple):
@@ -160,8 +161,9 @@ def _chances(diagram: Diagram) -> Any:
         ]
     if diagram.expected:
         line = alt.Chart(_data([{"x": x, "y": y} for x, y in sorted(diagram.expected, key=lambda point: point[1])]))
+        stroke: dict[str, Any] = {"color": _THEORY, "strokeDash": [6, 4], "strokeWidth": 2, "clip": True}
         layers.append(
-            line.mark_line(color="#b00020", strokeDash=[6, 4], strokeWidth=2, clip=True, point={"color": "#b00020", "size": 14}).encode(
+            line.mark_line(point={"color": _THEORY, "size": 14}, **stroke).encode(
                 x=_axis(diagram, "x", alt.X, "x"), y=_axis(diagram, "y", alt.Y, "y"), order="y:Q"
             )
         )

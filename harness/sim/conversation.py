@@ -11,16 +11,20 @@ call it was sent for: a session read that comes late is no answer to the write a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.flows.wants import Answer, Flow, Hedged, Reply, Send, Wait
-from harness.sim.heap import Ticket
+from harness.sim.heap import Ticket, cancel
 from harness.sim.network import Caller, Exchange
 
 
 class Conversation:
-    """One flow under way; `ended` gets what the flow returned, `stepped` is called after every step."""
+    """One flow under way; `ended` gets what the flow returned, `stepped` is called after every step.
+
+    Who plays a flow per request derives from this and overrides `end`: one object instead of three, and none of them
+    in a ring that only a garbage collector could free.
+    """
 
     __slots__ = ("_accepts_late", "_caller", "_ended", "_flow", "_kept", "_open", "_stepped", "_ticket", "sent",
                  "waiting")  # fmt: skip
@@ -29,7 +33,7 @@ class Conversation:
         self,
         flow: Flow,
         caller: Caller,
-        ended: Callable[[Any], None],
+        ended: Callable[[Any], None] | None = None,
         stepped: Callable[[], None] | None = None,
         accepts_late: bool = False,
     ) -> None:
@@ -40,13 +44,18 @@ class Conversation:
         self._ended = ended
         self._stepped = stepped
         self._accepts_late = accepts_late
-        self._open: list[Exchange] = []
+        self._open: Sequence[Exchange] = ()
         self._kept: list[Exchange] = []  # which may bring a reply late
         self._ticket: Ticket | None = None
 
     def begin(self) -> None:
         """Run the flow up to its first want."""
         self._resume(None)
+
+    def end(self, value: Any) -> None:
+        """The flow has returned `value`."""
+        if self._ended is not None:
+            self._ended(value)
 
     def abandon(self) -> None:
         """Nobody waits for this flow any more: its open attempts are given up, which their servers can notice."""
@@ -56,6 +65,7 @@ class Conversation:
         if self._flow is not None:
             self._flow.close()
             self._flow = None
+        self._open = ()
         if self._stepped is not None:
             self._stepped()
 
@@ -77,41 +87,47 @@ class Conversation:
             want = flow.send(answer)
         except StopIteration as end:
             self._flow = None
-            self._leave_kept()
-            self._ended(end.value)
+            self._open = ()
+            if self._kept:
+                self._leave_kept()
+            self.end(end.value)
         else:
-            self._want(want)
+            if isinstance(want, Send):
+                self._send(want)
+            elif isinstance(want, Wait):
+                self.waiting = True
+                self._ticket = self._caller.heap.at(want.until_s, self._woken)
+            else:
+                self._leave_kept()
+                self._race(want)
         if self._stepped is not None:
             self._stepped()
 
-    def _want(self, want: Send | Hedged | Wait) -> None:
-        heap = self._caller.heap
-        match want:
-            case Wait(until_s):
-                self.waiting = True
-                self._ticket = heap.at(until_s, lambda: self._resume(heap.now_s))
-            case Send():
-                self.sent += 1
-                if want.n == 0:  # another call begins
-                    self._leave_kept()
-                self._open = [self._caller.send(want, self._resume, self._late if self._accepts_late else None)]
-                if self._accepts_late:
-                    self._kept += self._open
-            case Hedged():
-                self._leave_kept()
-                self._race(want)
+    def _send(self, want: Send) -> None:
+        self.sent += 1
+        if not self._accepts_late:
+            self._open = (self._caller.send(want, self._resume),)
+            return
+        if want.n == 0:  # another call begins
+            self._leave_kept()
+        self._open = (self._caller.send(want, self._resume, self._late),)
+        self._kept += self._open
+
+    def _woken(self) -> None:
+        self._resume(self._caller.heap.now_s)
 
     def _race(self, want: Hedged) -> None:
         heap = self._caller.heap
         start_s = heap.now_s
         waiting = list(want.others)
-        self._open = []
+        running: list[Exchange] = []
+        self._open = running
         answered = 0
         over = False
 
         def launch(send: Send) -> None:
             self.sent += 1
-            self._open.append(self._caller.send(send, done))
+            running.append(self._caller.send(send, done))
             if waiting:
                 following = waiting[0]
                 nth = len(want.others) - len(waiting) + 1
@@ -125,10 +141,10 @@ class Conversation:
         def done(reply: Reply) -> None:
             nonlocal answered, over
             answered += 1
-            if over or not (reply.ok or answered == len(self._open)):
+            if over or not (reply.ok or answered == len(running)):
                 return
             over = True
-            for exchange in self._open:
+            for exchange in running:
                 exchange.abandon()
             self._resume(reply)
 
@@ -143,7 +159,7 @@ class Conversation:
         if self._flow is None:
             return
         if self._ticket is not None:
-            self._ticket.cancel()
+            cancel(self._ticket)
         else:
             for exchange in self._open:
                 exchange.abandon()

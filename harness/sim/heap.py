@@ -1,38 +1,63 @@
 """Virtual time: a heap of what happens next.
 
-    (at_s, birth, step)      pop the earliest, set the time, call it; steps push further steps
+    [at_s, birth, step]      pop the earliest, set the time, call it; steps push further steps
 
 Ties are broken by birth, so a run replays exactly and callables are never compared. The number of pending steps is
 bounded: a storm that feeds itself ends in an error that names the moment, not in a machine without memory. Cancelled
 steps stay until they surface; their callable is dropped at once, so what they held is freed.
+
+Steps that all wait equally long (timeouts, mostly called off before they happen) come in order of their birth. They
+queue in a lane of their own, of which only the first stands in the heap: the heap stays small, and what was called off
+never enters it.
+
+An entry is a plain list because this is the innermost loop of a simulation: lists are compared in C, and an object per
+entry, however small, costs more than the rest of `at`.
 
 Leaves out: what the steps do. Source of the form: SimPy's core and Brooker's simulators.
 """
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, TypeAlias
 
 from harness.errors import RunError
 
 PENDING_MAX = 2_000_000
+_LANES_MAX = 8
 
 Step = Callable[[], None]
+Ticket: TypeAlias = list[Any]  # a step to come: [at_s, birth, step], the step None once it has happened or is off
 
 
-class Ticket:
-    """A step to come, which may be called off."""
+def cancel(ticket: Ticket) -> None:
+    """Call a step off; harmless when it has happened."""
+    ticket[2] = None
 
-    __slots__ = ("at_s", "step")
 
-    def __init__(self, at_s: float, step: Step) -> None:
-        self.at_s = at_s
-        self.step: Step | None = step
+class _Lane:
+    """Steps that wait equally long, in order; the first stands in the heap as `fire`, with its own time and birth."""
 
-    def cancel(self) -> None:
-        """Call the step off; harmless when it has happened."""
-        self.step = None
+    __slots__ = ("fire", "pending", "queue")
+
+    def __init__(self, pending: list[Ticket]) -> None:
+        self.pending = pending
+        self.queue: deque[Ticket] = deque()
+        self.fire: Step = self._fire
+
+    def _fire(self) -> None:
+        queue = self.queue
+        step = queue.popleft()[2]
+        while queue:
+            at_s, birth, following = queue[0]
+            if following is not None:
+                heappush(self.pending, [at_s, birth, self.fire])
+                break
+            queue.popleft()
+        if step is not None:
+            step()
 
 
 class Heap:
@@ -41,38 +66,65 @@ class Heap:
     def __init__(self, start_s: float = 0.0, pending_max: int = PENDING_MAX) -> None:
         self.now_s = start_s
         self.steps_done = 0
-        self._pending: list[tuple[float, int, Ticket]] = []  # births differ, so tickets are never compared
+        self._pending: list[Ticket] = []  # births differ, so steps are never compared
         self._pending_max = pending_max
         self._births = 0
+        self._lanes: dict[float, _Lane] = {}
 
     def at(self, at_s: float, step: Step) -> Ticket:
         """Call `step` at `at_s`, or now if that is past. Raises RunError when too much is pending."""
-        if len(self._pending) >= self._pending_max:
-            raise RunError(
-                f"simulation: {len(self._pending)} steps are pending at {self.now_s:.3f} s, the most allowed; look for "
-                "a retry storm without end, or shorten the run"
-            )
-        self._births += 1
+        pending = self._pending
+        if len(pending) >= self._pending_max:
+            self._refuse(len(pending))
+        self._births = birth = self._births + 1
         if at_s < self.now_s:
             at_s = self.now_s
-        ticket = Ticket(at_s, step)
-        heapq.heappush(self._pending, (at_s, self._births, ticket))
+        ticket = [at_s, birth, step]
+        heappush(pending, ticket)
         return ticket
 
     def after(self, wait_s: float, step: Step) -> Ticket:
         """Call `step` in `wait_s`."""
         return self.at(self.now_s + wait_s, step)
 
+    def in_lane(self, wait_s: float, step: Step) -> Ticket:
+        """The same as `after`, quicker for waits that many steps have in common and that are mostly called off."""
+        lane = self._lanes.get(wait_s)
+        if lane is None:
+            if len(self._lanes) >= _LANES_MAX or not wait_s >= 0.0:
+                return self.after(wait_s, step)
+            lane = self._lanes[wait_s] = _Lane(self._pending)
+        queue = lane.queue
+        if not queue:
+            first = self.at(self.now_s + wait_s, lane.fire)
+            ticket = [first[0], first[1], step]
+        else:
+            if len(queue) >= self._pending_max:
+                self._refuse(len(queue))
+            self._births = birth = self._births + 1
+            ticket = [self.now_s + wait_s, birth, step]
+        queue.append(ticket)
+        return ticket
+
+    def _refuse(self, pending: int) -> None:
+        raise RunError(
+            f"simulation: {pending} steps are pending at {self.now_s:.3f} s, the most allowed; look for "
+            "a retry storm without end, or shorten the run"
+        )
+
     def run(self, until_s: float) -> None:
         """Do everything due up to and including `until_s`; it is then that time."""
-        pending = self._pending
-        while pending and pending[0][0] <= until_s:
-            at_s, _, ticket = heapq.heappop(pending)
-            step = ticket.step
-            if step is None:
-                continue
-            self.now_s = at_s
-            ticket.step = None
-            self.steps_done += 1
-            step()
+        pending, done = self._pending, 0
+        try:
+            while pending and pending[0][0] <= until_s:
+                ticket = heappop(pending)
+                step = ticket[2]
+                if step is None:
+                    continue
+                self.now_s = ticket[0]
+                ticket[2] = None
+                done += 1
+                step()
+        finally:
+            self.steps_done += done
         self.now_s = max(self.now_s, until_s)

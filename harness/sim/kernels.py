@@ -51,7 +51,6 @@ __all__ = [
     "why_not",
 ]
 
-DRAIN_STEP_S = 0.25  # the world drains in steps of its gauge period; a test compares the ends
 _SOME: Final = 256  # rows at first; tables double
 _PART: Final = 1 << 16  # operations given to the loop at a time
 BLOCK: Final = 1024  # as in harness.plan; a test compares the arrivals
@@ -264,10 +263,9 @@ def _rules(model: Model, client: Any, keep_rows: int, window_s: float) -> NDArra
     name = f"load/{model.story}"
     rules = np.zeros(1, k.RULES)
     _set(
-        rules, end_s=model.end_s,
-        window_s=window_s, timeout_s=client.timeout_s, deadline_s=client.deadline_s, one_way_s=model.delays.one_way_s,
-        query_s=model.delays.query_s, connect_s=model.delays.connect_s, max_age_s=model.max_age_s,
-        dns_keep_s=model.dns_keep_s, mean_s=station.mean_s, lifo_after_s=lifo_after_s,
+        rules, end_s=model.end_s, window_s=window_s, timeout_s=client.timeout_s, deadline_s=client.deadline_s,
+        one_way_s=model.delays.one_way_s, query_s=model.delays.query_s, connect_s=model.delays.connect_s,
+        max_age_s=model.max_age_s, dns_keep_s=model.dns_keep_s, mean_s=station.mean_s, lifo_after_s=lifo_after_s,
         attempts=client.attempts, propagate=client.propagate_deadline, late=model.late_replies,
         cancellation=station.cancellation, at_acceptance=station.service_draw == "acceptance", silent=model.silent,
         distribution=DISTRIBUTIONS[station.distribution], order=order, slots=station.slots, refusal=refusal,

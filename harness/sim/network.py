@@ -28,6 +28,10 @@ from harness.policies.resolver import FOUND
 from harness.record.rows import RowWriter
 from harness.sim.heap import Heap, Ticket
 
+_OK, _TIMEOUT, _UNSENT, _UNFINISHED = Result.OK, Result.TIMEOUT, Result.UNSENT, Result.UNFINISHED
+_NO_CAUSE = Cause.NONE
+_NAN, _INF = math.nan, math.inf
+_new = tuple.__new__  # quicker than the constructor of a NamedTuple
 _AGE = seeds.stream_id("connection/age")
 _AGE_JITTER = 0.1  # as live: a limit of 1 s closes connections between 0.9 s and 1.1 s old
 
@@ -52,50 +56,65 @@ class Server(Protocol):
         """The caller of a request that is here has gone."""
 
 
+class Port:
+    """Where a caller finds one component, and its idle connections there: (opened at, closed by its server at age)."""
+
+    __slots__ = ("idle", "max_age_s", "name", "number", "server")
+
+    def __init__(self, number: int, name: str, server: Server) -> None:
+        self.number = number  # in rows
+        self.name = name
+        self.server = server
+        self.max_age_s = server.max_age_s
+        self.idle: list[tuple[float, float]] = []
+
+
 class Exchange:
     """One attempt under way."""
 
-    __slots__ = ("_caller", "_done", "_timer", "answered", "arrived_s", "born_s", "gone", "late", "over", "sent_s",
-                 "server", "want")  # fmt: skip
+    __slots__ = ("_age_s", "_caller", "_done", "_said", "answered", "arrived_s", "born_s", "gone", "late",
+                 "over", "port", "sent_s", "timer", "want")  # fmt: skip
 
-    def __init__(self, caller: Caller, want: Send, server: Server, done: Callable[[Reply], None], late: Late) -> None:
+    def __init__(self, caller: Caller, want: Send, port: Port, done: Callable[[Reply], None], late: Late) -> None:
         self.want = want
-        self.server = server
         self.late = late
         self.sent_s = caller.heap.now_s
-        self.born_s = math.nan  # of the connection it travels on
+        self.born_s = _NAN  # of the connection it travels on
+        self.arrived_s = _NAN  # at the server
         self.over = False  # its row is written
         self.gone = False  # the caller closed the connection
         self.answered = False
-        self.arrived_s = math.nan  # at the server
+        self.timer: Ticket | None = None
         self._caller = caller
+        self.port = port
         self._done = done
-        self._timer: Ticket | None = None
-
-    def expect(self) -> None:
-        """Give up at the attempt's timeout."""
-        if self.want.timeout_s < math.inf:
-            self._timer = self._caller.heap.after(self.want.timeout_s, self._time_out)
 
     def reply(self, body: Any = None) -> None:
         """The server answers: done."""
-        self._answer(200, None, body, math.nan)
+        self._said = (_OK, 200, _NO_CAUSE, body, _NAN)
+        caller = self._caller
+        heap = caller.heap
+        heap.at(heap.now_s + caller.one_way_s, self._receive)
 
     def fail(self, cause: Cause, retry_after_s: float = math.nan, status: int = 0) -> None:
         """The server answers: not done, because of `cause`."""
-        self._answer(status or STATUS_OF[cause], code_of(cause), None, retry_after_s)
+        status = status or STATUS_OF[cause]
+        result, cause = classify(status, code_of(cause))
+        self._said = (result, status, cause, None, retry_after_s)
+        self._caller.heap.after(self._caller.one_way_s, self._receive)
 
-    def end(self, reply: Reply) -> None:
-        """The attempt is over for its caller; writes its row."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def end(self, result: Result, status: int, cause: Cause) -> None:
+        """The attempt is over for its caller, without an answer; writes its row."""
+        now_s = self._caller.heap.now_s
         self.over = True
-        self._caller.record(self, reply)
-        self._done(reply)
+        self._caller.record(self, result, status, cause, round(now_s * 1e9))
+        self._done(Reply(result, status, cause, now_s))
 
     def abandon(self) -> None:
         """Nobody wants the answer any more, because another came first."""
-        self._stop(Reply(Result.TIMEOUT, 0, Cause.NONE, self._caller.heap.now_s))
+        if not self.over:
+            self.over = True
+            self._caller.record(self, _TIMEOUT, 0, _NO_CAUSE, round(self._caller.heap.now_s * 1e9))
         self.leave()
 
     def leave(self) -> None:
@@ -104,38 +123,71 @@ class Exchange:
             return
         self.gone = True
         if not math.isnan(self.arrived_s):
-            self.server.gave_up(self)
+            self.port.server.gave_up(self)
 
     def cut(self) -> None:
         """The run ends while the attempt is open."""
-        self._stop(Reply(Result.UNFINISHED, 0, Cause.NONE, -1.0))
-        self.gone = True
-
-    def _stop(self, reply: Reply) -> None:
         if not self.over:
             self.over = True
-            if self._timer is not None:
-                self._timer.cancel()
-            self._caller.record(self, reply)
+            self._caller.record(self, _UNFINISHED, 0, _NO_CAUSE, -1)
+        self.gone = True
 
-    def _answer(self, status: int, code: str | None, body: Any, retry_after_s: float) -> None:
-        self._caller.heap.after(
-            self._caller.delays.one_way_s, lambda: self._caller.receive(self, status, code, body, retry_after_s)
-        )
-
-    def _time_out(self) -> None:
+    def time_out(self) -> None:
+        """The caller's patience is at its end; nothing when the attempt is."""
         if self.over:
             return
         sent = not math.isnan(self.born_s)
-        reply = Reply(
-            Result.TIMEOUT if sent else Result.UNSENT,
-            0,
-            Cause.TIMEOUT if sent else Cause.CONNECT,
-            self._caller.heap.now_s,
-        )
-        self.end(reply)
+        if sent:
+            self.end(_TIMEOUT, 0, Cause.TIMEOUT)
+        else:
+            self.end(_UNSENT, 0, Cause.CONNECT)
         if self.late is None or not sent:
             self.leave()
+
+    # On its way
+
+    def resolved(self, answer: Answer) -> None:
+        """The name server, or the cache, has spoken: open a connection, or give up."""
+        if self.over:
+            return
+        caller = self._caller
+        if answer.kind == FOUND:
+            caller.heap.after(caller.delays.connect_s, self._connected)
+            return
+        self.end(_UNSENT, 0, Cause.DNS_EMPTY if answer.empty else Cause.DNS_FAILED)
+
+    def _connected(self) -> None:
+        if not self.over:
+            born_s = self._caller.heap.now_s
+            self.travel(born_s, self._caller.age_s(self.port.max_age_s, born_s))
+
+    def travel(self, born_s: float, age_s: float) -> None:
+        """Go to the server on a connection opened at `born_s`, which the server closes at `age_s`."""
+        self.born_s, self._age_s = born_s, age_s
+        caller = self._caller
+        heap = caller.heap
+        heap.at(heap.now_s + caller.one_way_s, self._arrive)
+
+    def _arrive(self) -> None:
+        self.arrived_s = self._caller.heap.now_s
+        self.port.server.arrive(self)
+
+    def _receive(self) -> None:
+        """The reply has come back."""
+        if self.gone:
+            return
+        caller = self._caller
+        now_s = caller.heap.now_s
+        self.answered = True
+        if now_s - self.born_s < self._age_s:
+            self.port.idle.append((self.born_s, self._age_s))
+        result, status, cause, body, hint_s = self._said
+        if not self.over:
+            self.over = True
+            caller.record(self, result, status, cause, round(now_s * 1e9))
+            self._done(_new(Reply, (result, status, cause, now_s, body, hint_s)))
+        elif self.late is not None and result is _OK:
+            self.late(Reply(result, status, cause, now_s, body, hint_s))
 
 
 Late = Callable[[Reply], None] | None
@@ -157,66 +209,50 @@ class Caller:
         """`targets`: component -> (id in rows, DNS name, server); `ask` is the name server, as of now."""
         self.heap = heap
         self.delays = delays
+        self.one_way_s = delays.one_way_s
         self.cache = cache
         self.attempts_total = 0
-        self.open: dict[int, Exchange] = {}
-        self._seed = seed
+        self._luck = seeds.mix(seed, _AGE)
         self._ask = ask
-        self._targets = targets
+        self._ports = {component: Port(*target) for component, target in targets.items()}
         self._rows = rows
-        self._idle: dict[str, list[float]] = {name: [] for name in targets}
         self._asking: dict[str, list[Exchange]] = {}
 
     def send(self, want: Send, done: Callable[[Reply], None], late: Late = None) -> Exchange:
         """Send one attempt; `done` gets its Reply once, later. `late` gets a good reply that comes after give-up."""
-        _, name, server = self._targets[want.target]
-        exchange = Exchange(self, want, server, done, late)
-        self.open[want.attempt_id] = exchange
+        port = self._ports[want.target]
+        exchange = Exchange(self, want, port, done, late)
         self.attempts_total += 1
-        exchange.expect()
-        idle = self._idle[want.target]
-        if idle:
-            self._travel(exchange, idle.pop())
+        timeout_s = want.timeout_s
+        if timeout_s < _INF:
+            exchange.timer = self.heap.in_lane(timeout_s, exchange.time_out)
+        if port.idle:
+            exchange.travel(*port.idle.pop())
         else:
-            self._resolve(exchange, name)
+            self._resolve(exchange, port.name)
         return exchange
 
-    def record(self, exchange: Exchange, reply: Reply) -> None:
-        """Write the row of an attempt that is over."""
-        want = exchange.want
-        self.open.pop(want.attempt_id, None)
-        ended_ns = round(reply.ended_s * 1e9) if reply.result is not Result.UNFINISHED else -1
-        self._rows.add(
-            want.op, want.layer, want.parent_id, want.attempt_id, want.n, self._targets[want.target][0],
-            round(exchange.sent_s * 1e9), ended_ns, reply.result, reply.status, reply.cause,
-        )  # fmt: skip
+    def record(self, exchange: Exchange, result: Result, status: int, cause: Cause, ended_ns: int) -> None:
+        """Write the row of an attempt that is over, and call off its timeout."""
+        timer = exchange.timer
+        if timer is not None:
+            timer[2] = None  # called off
+            exchange.timer = None
+        _, _, attempt, parent, op, layer, n, _, _, _ = exchange.want
+        sent_ns = round(exchange.sent_s * 1e9)
+        self._rows.add(op, layer, parent, attempt, n, exchange.port.number, sent_ns, ended_ns, result, status, cause)
 
-    def receive(self, exchange: Exchange, status: int, code: str | None, body: Any, retry_after_s: float) -> None:
-        """A reply has come back."""
-        now_s = self.heap.now_s
-        result, cause = classify(status, code)
-        reply = Reply(result, status, cause, now_s, body, retry_after_s)
-        if exchange.gone:
-            return
-        exchange.answered = True
-        if now_s - exchange.born_s < self._age_limit_s(exchange):
-            self._idle[exchange.want.target].append(exchange.born_s)
-        if not exchange.over:
-            exchange.end(reply)
-        elif exchange.late is not None and reply.ok:
-            exchange.late(reply)
-
-    def _age_limit_s(self, exchange: Exchange) -> float:
-        limit_s = exchange.server.max_age_s
-        if limit_s == math.inf:
-            return limit_s
-        u = seeds.draw(self._seed, _AGE, round(exchange.born_s * 1e9))
-        return limit_s * (1.0 + _AGE_JITTER * (2.0 * u - 1.0))
+    def age_s(self, max_age_s: float, born_s: float) -> float:
+        """The age at which its server closes a connection opened at `born_s`."""
+        if max_age_s == math.inf:
+            return max_age_s
+        u = seeds.draw_after(self._luck, round(born_s * 1e9))
+        return max_age_s * (1.0 + _AGE_JITTER * (2.0 * u - 1.0))
 
     def _resolve(self, exchange: Exchange, name: str) -> None:
         known = self.cache.lookup(name, self.heap.now_s)
         if known is not None:
-            self.heap.at(self.heap.now_s, lambda: self._resolved(exchange, known))
+            self.heap.at(self.heap.now_s, lambda: exchange.resolved(known))
             return
         waiting = self._asking.setdefault(name, [])
         waiting.append(exchange)
@@ -227,26 +263,6 @@ class Caller:
         def back() -> None:
             used = self.cache.store(name, answer, self.heap.now_s)
             for exchange in self._asking.pop(name):
-                self._resolved(exchange, used)
+                exchange.resolved(used)
 
         self.heap.after(self.delays.query_s / 2, back)
-
-    def _resolved(self, exchange: Exchange, answer: Answer) -> None:
-        if exchange.over:
-            return
-        if answer.kind == FOUND:
-            self.heap.after(self.delays.connect_s, lambda: self._travel(exchange, self.heap.now_s))
-            return
-        cause = Cause.DNS_EMPTY if answer.empty else Cause.DNS_FAILED
-        exchange.end(Reply(Result.UNSENT, 0, cause, self.heap.now_s))
-
-    def _travel(self, exchange: Exchange, born_s: float) -> None:
-        if exchange.over:
-            return
-        exchange.born_s = born_s
-
-        def arrive() -> None:
-            exchange.arrived_s = self.heap.now_s
-            exchange.server.arrive(exchange)
-
-        self.heap.after(self.delays.one_way_s, arrive)

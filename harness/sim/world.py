@@ -13,7 +13,7 @@ that fire late), so a run here is always valid as far as the generator goes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness import build
 from harness.flows.call import CallResult, Client
 from harness.flows.stories.base import StoryContext, StoryModule, find_story, make_context
 from harness.flows.wants import Result
+from harness.memory import MemoryGuard
 from harness.models import dns_cache
 from harness.models.apps.mobile_banking import MobileBanking
 from harness.models.dns_cache import Answer, DnsCache
@@ -41,7 +42,9 @@ from harness.spec.region import APPS
 from harness.timeline import Due, edges
 
 GAUGE_PERIOD_S = 0.25
+_LOOK_PERIOD_S = 5.0  # at the process's memory
 _NET = 10  # addresses in a world are never bound; any network will do
+_REFUSED, _GOOD = Result.REFUSED, Outcome.GOOD
 _LOAD_GAUGES = ("in_flight", "waiting_orbit", "waiting_slot", "started", "late", "dropped", "attempts_total")
 
 
@@ -62,15 +65,17 @@ class World:
         self._make_servers()
         experiment = plan.experiment
         self.caller = self._make_caller(experiment.client.resolver, "load-0-attempt")
-        self._stories = [self._make_story(name) for name in plan.stories]
+        self.stories = [self._make_story(name) for name in plan.stories]
         names = {"story": list(plan.stories), "app": list(self.region.places), "worker": ["load-0"]}
         self._operations = self._writer("load-0-operation", "operation", names)
         self._gauges = _GaugeRows(self)
-        self._open: dict[int, tuple[Conversation, Callable[[], None]]] = {}
+        self.takes_late = experiment.conventions.late_replies
+        self._open: dict[int, _Operation] = {}
         self.outcomes = [0] * len(Outcome)
         self.started = 0
         schedule = plan.schedule()
         self._due = zip(schedule.op.tolist(), schedule.story.tolist(), schedule.intended_s.tolist(), strict=True)
+        self._next = (0, 0, 0.0)  # the operation that comes next: its number, its story, and when
         self.operations_planned = int(schedule.op.size)
 
     def run(self) -> None:
@@ -84,8 +89,17 @@ class World:
             self._advance_names()
         heap.at(0.0, self._read_gauges)
         self._next_operation()
-        heap.run(plan.end_s)
+        guard = MemoryGuard(tidy=False)  # a collector that walks every open operation costs a fifth of the time
+        try:
+            heap.at(0.0, partial(self._look, guard))
+            heap.run(plan.end_s)
+        finally:
+            guard.release()
         self._close()
+
+    def _look(self, guard: MemoryGuard) -> None:
+        guard.look()
+        self.heap.after(_LOOK_PERIOD_S, partial(self._look, guard))
 
     # The region
 
@@ -156,32 +170,27 @@ class World:
     def _next_operation(self) -> None:
         due = next(self._due, None)
         if due is not None:
-            self.heap.at(due[2], lambda: self._operate(*due))
+            self._next = due
+            self.heap.at(due[2], self._operate)
 
-    def _operate(self, op: int, story: int, intended_s: float) -> None:
-        module, context, app = self._stories[story]
-        deadline_s = intended_s + context.deadline_s
+    def _operate(self) -> None:
+        op, story, intended_s = self._next
         self.started += 1
-
-        def row(outcome: Outcome, finished_s: float) -> None:
-            self.outcomes[outcome] += 1
-            intended_ns = round(intended_s * 1e9)
-            finished_ns = -1 if math.isnan(finished_s) else round(finished_s * 1e9)
-            deadline_ns = -1 if math.isinf(deadline_s) else round(deadline_s * 1e9)
-            self._operations.add(
-                op, story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent
-            )
-
-        def ended(result: CallResult) -> None:
-            self._open.pop(op, None)
-            refused = result.limited or result.reply.result is Result.REFUSED
-            row(Outcome.of(result.ok, refused, result.ended_s, deadline_s), result.ended_s)
-
-        late = self.plan.experiment.conventions.late_replies
-        talk = Conversation(module.operation(context, op, intended_s, deadline_s), self.caller, ended, None, late)
-        self._open[op] = (talk, lambda: row(Outcome.UNFINISHED, math.nan))
+        talk = _Operation(self, op, story, intended_s)
+        self._open[op] = talk
         talk.begin()
         self._next_operation()
+
+    def ended(self, talk: _Operation, outcome: Outcome, finished_ns: int) -> None:
+        """Write the row of an operation that is over; -1 for one that never finished."""
+        del self._open[talk.op]
+        self.outcomes[outcome] += 1
+        app = self.stories[talk.story][2]
+        intended_ns = round(talk.intended_s * 1e9)
+        deadline_ns = -1 if math.isinf(talk.deadline_s) else round(talk.deadline_s * 1e9)
+        self._operations.add(
+            talk.op, talk.story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent
+        )
 
     # The timeline
 
@@ -226,7 +235,7 @@ class World:
         found = {name: server.gauges(now_s) for name, server in self.servers.items()}
         if self.nameserver is not None:
             found["dns"] = self.nameserver.gauges()
-        waiting = sum(talk.waiting for talk, _ in self._open.values())
+        waiting = sum(talk.waiting for talk in self._open.values())
         load = (len(self._open), waiting, 0, self.started, 0, 0, self.caller.attempts_total)
         found["load"] = dict(zip(_LOAD_GAUGES, map(float, load), strict=True)) | self.caller.cache.gauges()
         return found
@@ -262,15 +271,41 @@ class World:
         return writer
 
     def _close(self) -> None:
-        for talk, unfinished in list(self._open.values()):
+        for talk in list(self._open.values()):
             talk.cut()
-            unfinished()
+            self.ended(talk, Outcome.UNFINISHED, -1)
         for server in self.servers.values():
             server.close()
         for writer in self._writers:
             writer.close()
         self._gauges.close()
         self._journal.close()
+
+
+class _Operation(Conversation):
+    """One operation of a story."""
+
+    __slots__ = ("_world", "deadline_s", "intended_s", "op", "story")
+
+    def __init__(self, world: World, op: int, story: int, intended_s: float) -> None:
+        module, context, _ = world.stories[story]
+        self.op = op
+        self.story = story
+        self.intended_s = intended_s
+        self.deadline_s = deadline_s = intended_s + context.deadline_s
+        self._world = world
+        flow = module.operation(context, op, intended_s, deadline_s)
+        super().__init__(flow, world.caller, None, None, world.takes_late)
+
+    def end(self, value: CallResult) -> None:
+        """The call has ended, and with it the operation."""
+        ok, reply, _, ended_s, limited = value
+        if ok and ended_s <= self.deadline_s:
+            outcome = _GOOD
+        else:
+            refused = limited or reply.result is _REFUSED
+            outcome = Outcome.of(ok, refused, ended_s, self.deadline_s)
+        self._world.ended(self, outcome, round(ended_s * 1e9))
 
 
 class _GaugeRows:
@@ -290,10 +325,12 @@ class _GaugeRows:
             self._gauges = {name: number for number, name in enumerate(every)}
             names = {"component": list(self._components), "gauge": list(self._gauges)}
             self._writer = RowWriter(self._path, "gauge", "world", 0, names)
+        t_ns = round(t_s * 1e9)
         for component, found in readings.items():
+            number = self._components[component]
             for gauge, value in found.items():
                 if gauge in self._gauges:
-                    self._writer.add(round(t_s * 1e9), self._components[component], self._gauges[gauge], value)
+                    self._writer.add(t_ns, number, self._gauges[gauge], value)
 
     def close(self) -> None:
         """Write the closing count."""

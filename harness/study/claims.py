@@ -62,12 +62,15 @@ def sample(
 
 def band(
     result: str, what: str, ours: float, published: float, share: float, *, low: float | None = None,
-    high: float | None = None, floor: float = 0.0,
+    high: float | None = None,
 ) -> Line:  # fmt: skip
-    """A number against a published one, within a relative band (and at least `floor`)."""
-    near = abs(ours - published) <= max(share * abs(published), floor)
-    interval = f"{low:.4g} to {high:.4g}" if low is not None and high is not None else "-"
-    return Line(result, what, f"{published:.4g}", f"{ours:.4g}", interval, _word(near), f"within {share:.3g} of it")
+    """A number against a published one: within a relative band, or the published one inside our interval."""
+    near = abs(ours - published) <= share * abs(published)
+    if low is None or high is None:
+        return Line(result, what, f"{published:.4g}", f"{ours:.4g}", "-", _word(near), f"within {share:.2g} of it")
+    rule = f"within {share:.2g} of it, or it in our interval"
+    word = _word(near or low <= published <= high)
+    return Line(result, what, f"{published:.4g}", f"{ours:.4g}", f"{low:.4g} to {high:.4g}", word, rule)
 
 
 def factor(result: str, what: str, values: Sequence[float], published: float, times: float) -> Line:
@@ -86,6 +89,11 @@ def share(result: str, what: str, hits: int, runs: int, published_hits: int, pub
         result, what, f"{published_hits}/{published_runs}", f"{hits}/{runs}", f"{ours[0]:.0%} to {ours[1]:.0%}",
         _word(near), "95 % intervals overlap",
     )  # fmt: skip
+
+
+def ruled(result: str, what: str, ours: str, published: str, near: bool, rule: str) -> Line:
+    """A number that agrees by a rule of its own."""
+    return Line(result, what, published, ours, "-", _word(near), rule)
 
 
 def stated(result: str, what: str, ours: str, published: str, why: str) -> Line:

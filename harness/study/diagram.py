@@ -10,7 +10,7 @@ from typing import NamedTuple
 from harness.spec import ExperimentFile
 from harness.study import fluid
 from harness.study.axes import Axis, Span, Value, number_of
-from harness.study.journal import Journal
+from harness.study.journal import Book
 from harness.study.refine import crossings
 from harness.study.sweep import Sweep
 from harness.study.table import Summed
@@ -29,7 +29,7 @@ class Facts(NamedTuple):
     expected: list[tuple[float, float]]
 
 
-def diagram_facts(sweep: Sweep, journal: Journal, found: list[Summed]) -> Facts:
+def diagram_facts(sweep: Sweep, journal: Book, found: list[Summed]) -> Facts:
     """What the diagram of a two-axis grid shows."""
     along, rows = sweep.design.axes
     cells = [((_number(one.cell[0]), _number(one.cell[1])), one) for one in found]

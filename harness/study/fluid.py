@@ -136,4 +136,3 @@ def closed_form_s(rate_per_s: float, capacity_per_s: float, timeout_s: float, re
         if tries == retries + 1 or length_s < tries * timeout_s:
             return length_s
     raise AssertionError("the last number of tries always returns")
-

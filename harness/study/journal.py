@@ -54,13 +54,31 @@ def of(subject: Subject, engine: str, axes: Sequence[str]) -> Of:
     return Of(subject.name, subject.variant, digest, engine, list(axes))
 
 
-class Journal:
-    """The runs of one sweep. Use as a context manager. Raises RecordError for a file that is of something else."""
+class Book:
+    """Finished runs in memory, by values and seed."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Told] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def get(self, values: Sequence[Value], seed: int) -> Told | None:
+        """What a run told, or None when it is not finished."""
+        return self._found.get(_key(values, seed))
+
+    def add(self, values: Sequence[Value], seed: int, told: Told) -> None:
+        """Note one finished run."""
+        self._found[_key(values, seed)] = told
+
+
+class Journal(Book):
+    """The runs of one sweep on disk. A context manager. Raises RecordError for a file that is of something else."""
 
     def __init__(self, path: Path, what: Of) -> None:
+        super().__init__()
         self.path = path
         self._what = what
-        self._found: dict[str, Told] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
@@ -89,18 +107,11 @@ class Journal:
         finally:
             self._file.close()
 
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def get(self, values: Sequence[Value], seed: int) -> Told | None:
-        """What a run told, or None when it is not finished."""
-        return self._found.get(_key(values, seed))
-
     def add(self, values: Sequence[Value], seed: int, told: Told) -> None:
         """Write down one finished run. Raises RunError when it cannot be written; what was written stays."""
         line = json.dumps({"values": list(values), "seed": seed, "told": told._asdict()}, allow_nan=False)
         self._write(line)
-        self._found[_key(values, seed)] = told
+        super().add(values, seed, told)
 
     def _write(self, line: str) -> None:
         try:

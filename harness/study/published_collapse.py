@@ -1,8 +1,9 @@
 """R5: a server that slows down with its load, and clients that make it worse.
 
-Service takes 1 s + 10 ms for every request inside, itself included, fixed when service starts; each way over the network
-takes exp(0.1 s). A client gives up a try after 3 s, makes at most 3, and forgets replies to earlier ones. Load is 40/s,
-80/s from 20 s to 25 s, observed to 80 s. Alone it holds: 40/s settles at 67 inside and 1.7 s. With all tries it cannot.
+Service takes 1 s + 10 ms for every request inside, itself included, fixed when service starts; each way over the
+network takes exp(0.1 s). A client gives up a try after 3 s, makes at most 3, and forgets replies to earlier ones. Load
+is 40/s, 80/s from 20 s to 25 s, observed to 80 s. Alone it holds: 40/s settles at 67 inside and 1.7 s. With all tries
+it cannot.
 
 Collapsed: of the operations begun in the last quarter that could have ended, fewer than half succeeded.
 Source: mbrooker/simulator_example, simple_collapse_sim; backoff there is full jitter over 20 s, then 40 s.
@@ -88,7 +89,8 @@ def lines(effort: Effort) -> Iterator[Line]:
     """How many runs collapse without and with backoff."""
     for wait, published in (("at once", 28), ("backoff and jitter", 0)):
         told = [collapse(wait, seed) for seed in range(1, 1 + 2 * effort.seeds)]
-        yield share("R5", f"runs that collapse, retries {wait}", sum(t.collapsed for t in told), len(told), published, 40)
+        hits = sum(one.collapsed for one in told)
+        yield share("R5", f"runs that collapse, retries {wait}", hits, len(told), published, 40)
         if wait == "at once":
             success, ratio = fmean(t.success for t in told), fmean(t.amplification for t in told)
             why = "averages over runs that collapsed and runs that did not"

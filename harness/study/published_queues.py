@@ -1,7 +1,7 @@
 """R8 and R9: queueing theory against the station that every service here is made of.
 
-R8  mean sojourn of M/M/1 and of M/G/1 (Pollaczek-Khinchine, Weibull with shape 2), mean waits of M/D/1 and M/M/1, loss and
-    waiting probabilities (Erlang B and C), M/M/1/K.
+R8  mean sojourn of M/M/1 and of M/G/1 (Pollaczek-Khinchine, Weibull with shape 2), mean waits of M/D/1 and M/M/1, loss
+    and waiting probabilities (Erlang B and C), M/M/1/K.
 R9  a backlog of B jobs under load: the first passage to empty takes B / (mu - lambda) on average, with variance
     B (mu + lambda) / (mu - lambda)^3.
 
@@ -30,7 +30,7 @@ DRAIN: Final = {50.0: (20.0, 1.10), 90.0: (100.0, 13.8)}  # load -> mean and sd 
 
 
 class Seen(NamedTuple):
-    """What arrivals met: mean sojourn and wait of the served, shares that waited and were refused, mean number inside."""
+    """What arrivals met: mean sojourn and wait of the served, shares that waited and were refused, number inside."""
 
     sojourn_s: float
     wait_s: float
@@ -61,9 +61,9 @@ def watch(spec: StationSpec, rate_per_s: float, jobs: int, seed: int) -> Seen:
     return Seen(fmean(sojourns_s), fmean(waits_s), waited, refused / (jobs - skipped), inside)
 
 
-def bounded(slots: int, limit: int) -> dict[str, Any]:
+def bounded(limit: int) -> dict[str, Any]:
     """A bound on all inside, as the server policies spell it."""
-    return {"admission": ("concurrency", {"limit": limit, "queue": limit - slots})}
+    return {"admission": ("concurrency", {"limit": limit})}
 
 
 def drain_s(rate_per_s: float, backlog: int, seed: int) -> float:
@@ -89,7 +89,7 @@ def queue_lines(effort: Effort) -> Iterator[Line]:
     """R8."""
     numbers = range(1, 1 + max(5, effort.seeds))
 
-    def seen(spec: StationSpec, rate_per_s: float, jobs: int = 30_000) -> list[Seen]:
+    def seen(spec: StationSpec, rate_per_s: float, jobs: int = 15_000) -> list[Seen]:
         return [watch(spec, rate_per_s, jobs, seed) for seed in numbers]
 
     mm1 = seen(StationSpec(1, MEAN_S), 0.8 * MU)
@@ -103,11 +103,11 @@ def queue_lines(effort: Effort) -> Iterator[Line]:
     for (slots, erlangs), (loss, wait) in ERLANG.items():
         waited = [one.waited for one in seen(StationSpec(slots, MEAN_S), erlangs * MU)]
         yield sample("R8", f"Erlang C, {slots} slots, {erlangs:g} erlangs", waited, wait, slack=0.0001)
-        full = StationSpec(slots, MEAN_S, server=compose(bounded(slots, slots)))
+        full = StationSpec(slots, MEAN_S, server=compose(bounded(slots)))
         refused = [one.refused for one in seen(full, erlangs * MU)]
         yield sample("R8", f"Erlang B, {slots} slots, {erlangs:g} erlangs", refused, loss, slack=0.0001)
     for (rho, limit), (blocked, inside) in MM1K.items():
-        told = seen(StationSpec(1, MEAN_S, server=compose(bounded(1, limit))), rho * MU)
+        told = seen(StationSpec(1, MEAN_S, server=compose(bounded(limit))), rho * MU)
         yield sample("R8", f"M/M/1/{limit}, load {rho}: refused", [one.refused for one in told], blocked, slack=0.0001)
         yield sample("R8", f"M/M/1/{limit}, load {rho}: inside", [one.inside for one in told], inside, slack=0.01)
 

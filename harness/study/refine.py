@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from harness.errors import SpecError
 from harness.study.axes import number_of
 from harness.study.crew import Done, Hands
-from harness.study.journal import Journal
+from harness.study.journal import Book
 from harness.study.sweep import Cell, Sweep, missing, told_of
 from harness.study.table import Summed, summed
 
@@ -39,7 +39,7 @@ class Crossing(NamedTuple):
 
 
 def carry_out_refined(
-    sweep: Sweep, journal: Journal, crew: Hands, on: Callable[[Done], None], first: int = FIRST_SEEDS
+    sweep: Sweep, journal: Book, crew: Hands, on: Callable[[Done], None], first: int = FIRST_SEEDS
 ) -> None:
     """Do what the boundary needs, waves of at most one step per row. Raises SpecError unless the design is a grid."""
     if sweep.design.kind != "grid" or any(number_of(value) is None for value in sweep.design.axes[0].values):
@@ -112,7 +112,7 @@ def _pair(known: dict[int, Summed]) -> tuple[int, int] | None:
     return next(((a, b) for a, b in pairwise(order) if _side(known[a]) != _side(known[b])), None)
 
 
-def _table(sweep: Sweep, journal: Journal, row: Sequence[Cell]) -> dict[int, Summed]:
+def _table(sweep: Sweep, journal: Book, row: Sequence[Cell]) -> dict[int, Summed]:
     found = {}
     for at, cell in enumerate(row):
         told = [one for _, one in told_of(sweep, journal, cell)]
@@ -121,7 +121,7 @@ def _table(sweep: Sweep, journal: Journal, row: Sequence[Cell]) -> dict[int, Sum
     return found
 
 
-def crossings(sweep: Sweep, journal: Journal) -> list[Crossing]:
+def crossings(sweep: Sweep, journal: Book) -> list[Crossing]:
     """The boundary of every row that has one: P = 1/2 on the straight line between the two cells beside it."""
     found = []
     for row in rows_of(sweep):

@@ -21,7 +21,7 @@ from harness.study.axes import Value
 from harness.study.crew import Done, Hands, Job
 from harness.study.design import RUNS_MAX, Design
 from harness.study.engine import Told, prepare, why_no_kernel
-from harness.study.journal import Journal
+from harness.study.journal import Book
 from harness.study.subject import Subject
 
 CHECKED_MOST: Final = 5_000  # cells checked one by one; beyond, each value of each axis
@@ -75,7 +75,7 @@ def _to_check(design: Design) -> Sequence[Cell]:
     ]
 
 
-def missing(sweep: Sweep, journal: Journal, cells: Iterable[Cell], seeds: Sequence[int]) -> list[Job]:
+def missing(sweep: Sweep, journal: Book, cells: Iterable[Cell], seeds: Sequence[int]) -> list[Job]:
     """Jobs for the runs of these cells that are not written down yet, in order."""
     jobs = []
     for cell in cells:
@@ -100,7 +100,7 @@ def engine_of(sweep: Sweep, cell: Cell) -> str:
 
 
 def carry_out(
-    sweep: Sweep, journal: Journal, crew: Hands, on: Callable[[Done], None], cells: Iterable[Cell] | None = None,
+    sweep: Sweep, journal: Book, crew: Hands, on: Callable[[Done], None], cells: Iterable[Cell] | None = None,
     seeds: Sequence[int] | None = None,
 ) -> None:  # fmt: skip
     """Do what is missing of these cells (default: all) and write it down; `on` hears of each finished job."""
@@ -111,7 +111,7 @@ def carry_out(
         on(done)
 
 
-def told_of(sweep: Sweep, journal: Journal, cell: Cell) -> list[tuple[int, Told]]:
+def told_of(sweep: Sweep, journal: Book, cell: Cell) -> list[tuple[int, Told]]:
     """The finished runs of a cell, by seed."""
     return [(seed, told) for seed in sweep.seeds if (told := journal.get(cell, seed)) is not None]
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from harness.compare.chance import wilson
 from harness.errors import RunError
 from harness.study.engine import Told
-from harness.study.journal import Journal
+from harness.study.journal import Book
 from harness.study.sweep import Cell, Sweep, told_of
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ def summed(cell: Cell, told: Sequence[Told]) -> Summed:
     )  # fmt: skip
 
 
-def cells_of(sweep: Sweep, journal: Journal) -> list[Summed]:
+def cells_of(sweep: Sweep, journal: Book) -> list[Summed]:
     """Every cell that ran, in the order of the design; each cell once."""
     found = []
     for cell in dict.fromkeys(sweep.design.cells):
@@ -69,7 +69,7 @@ def cells_of(sweep: Sweep, journal: Journal) -> list[Summed]:
     return found
 
 
-def run_rows(sweep: Sweep, journal: Journal) -> list[Row]:
+def run_rows(sweep: Sweep, journal: Book) -> list[Row]:
     """One row per finished run."""
     names = [axis.name for axis in sweep.design.axes]
     return [

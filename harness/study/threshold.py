@@ -27,7 +27,7 @@ from harness.errors import SpecError
 from harness.study.axes import Axis, Value, number_of
 from harness.study.crew import Done, Hands
 from harness.study.engine import Told
-from harness.study.journal import Journal
+from harness.study.journal import Book
 from harness.study.sweep import Sweep, missing
 
 FIRST_SEEDS: Final = 5
@@ -82,7 +82,7 @@ def happened(event: str, told: Told) -> bool | None:
 
 
 def find(
-    sweep: Sweep, journal: Journal, crew: Hands, on: Callable[[Done], None], *, event: str = "recovered",
+    sweep: Sweep, journal: Book, crew: Hands, on: Callable[[Done], None], *, event: str = "recovered",
     tolerance: float | None = None, first: int = FIRST_SEEDS,
 ) -> Threshold:  # fmt: skip
     """Look for it along the sweep's only axis. Without a tolerance: 1 for whole numbers, else 1/64 of the range."""
@@ -150,7 +150,7 @@ def _only_axis(sweep: Sweep, event: str) -> Axis:
 
 
 def _run(
-    sweep: Sweep, journal: Journal, crew: Hands, on: Callable[[Done], None], value: Value, count: int
+    sweep: Sweep, journal: Book, crew: Hands, on: Callable[[Done], None], value: Value, count: int
 ) -> None:
     for done in crew.run(missing(sweep, journal, [(value,)], sweep.seeds[:count])):
         for seed, told in zip(done.job.seeds, done.told, strict=True):

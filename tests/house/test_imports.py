@@ -37,7 +37,7 @@ TABLE = {
     "live": _area(BELOW_LIVE, "trio httpx psutil dns numpy"),
     "load": _area(BELOW_LIVE, "locust gevent geventhttpclient flask dns numpy psutil"),
     "sim": _area(BELOW_LIVE, "numpy numba"),
-    "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy dask distributed"),
+    "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy yaml dask distributed pyarrow"),
     "compare": _area("ground spec plan record analyse", "numpy scipy"),
     "gate": _area("ground spec record analyse compare"),
     "report": _area("ground spec plan record analyse compare", "altair vl_convert jinja2 markupsafe numpy"),

@@ -17,6 +17,7 @@ from harness.errors import RecordError, RunError, SpecError
 from harness.study import crew as crew_module
 from harness.study import table
 from harness.study.axes import number_of, read_axis
+from harness.study.cluster import Cluster
 from harness.study.crew import Crew, Job
 from harness.study.design import make_design
 from harness.study.journal import Journal, of
@@ -189,7 +190,7 @@ def test_a_job_that_takes_its_worker_with_it_is_named_and_costs_no_other(subject
 
 
 def test_a_worker_killed_from_outside_costs_nothing(tmp_path: Path, subject: Subject) -> None:
-    sweep = planned(subject, "phases.outage=0.4s,0.5s,0.9s", seeds=3)
+    sweep = planned(subject, "phases.outage=0.4s,0.5s", seeds=3)
     killed = []
     with journal_of(tmp_path, sweep) as journal, Crew(subject, "world", 2) as crew:
 
@@ -201,6 +202,19 @@ def test_a_worker_killed_from_outside_costs_nothing(tmp_path: Path, subject: Sub
         carry_out(sweep, journal, crew, kill_one)
         assert len(killed) == 1
         assert len(journal) == sweep.runs
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_a_cluster_tells_the_same_bit_for_bit(tmp_path: Path, subject: Subject) -> None:
+    pytest.importorskip("distributed")
+    sweep = planned(subject, "phases.outage=0.4s,0.9s", seeds=2)
+    rows = []
+    for number, hands in enumerate((Crew(subject, "world", 1), Cluster(subject, "world", "local"))):
+        with journal_of(tmp_path / f"{number}", sweep) as journal, hands as crew:
+            carry_out(sweep, journal, crew, quiet)
+            rows.append(table.run_rows(sweep, journal))
+    assert rows[0] == rows[1]
 
 
 def test_refinement_finds_the_full_grids_boundary_with_a_fraction_of_its_runs(tmp_path: Path, subject: Subject) -> None:

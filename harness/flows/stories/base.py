@@ -27,6 +27,8 @@ from harness.errors import SpecError
 from harness.flows.call import CallResult, Client, call
 from harness.flows.wants import Answer, Request, Want
 
+_DRAWS = 8  # the most a story takes for one operation
+
 
 class Story(NamedTuple):
     """A kind of user. `operations` are the names a mix may use; `app` is the component they talk to."""
@@ -45,10 +47,11 @@ class StoryContext(NamedTuple):
     users: int
     mix: tuple[tuple[float, str], ...]  # (cumulative share, operation), the last share 1.0
     stream: int  # all of the story's draws are keyed under it
+    luck: tuple[int, ...]  # the beginning of draws number 0, 1, ...
 
     def draw(self, what: int, op: int) -> float:
-        """The draw in (0, 1) number `what` of operation `op`."""
-        return seeds.draw(self.seed, self.stream, what, op)
+        """The draw in (0, 1) number `what` of operation `op`, the same as seeds.draw(seed, stream, what, op)."""
+        return seeds.draw_after(self.luck[what], op)
 
     def user(self, op: int) -> int:
         """Who does operation `op`: 0 to users - 1, all alike."""
@@ -90,7 +93,8 @@ def make_context(
     edges[-1] = 1.0
     names = [name for name, _ in shares]
     stream = seeds.stream_id(f"story/{story.name}")
-    return StoryContext(seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream)
+    luck = tuple(seeds.mix(seed, stream, what) for what in range(_DRAWS))
+    return StoryContext(seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream, luck)
 
 
 def ask(

@@ -48,4 +48,4 @@ def operation(
 ) -> Generator[Want, Answer, CallResult]:
     """One transfer or one look at the balance, with the customer's own retries."""
     due_s = now_s + ctx.deadline_s if deadline_s is None else deadline_s
-    return (yield from ask(ctx, STORY.app, request_of(ctx, op), op, now_s, due_s))
+    return ask(ctx, STORY.app, request_of(ctx, op), op, now_s, due_s)
