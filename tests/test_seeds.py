@@ -54,6 +54,14 @@ def test_a_mix_is_64_bits_and_depends_on_its_keys_only(seed: int, keys: list[int
 
 @settings(deadline=None)
 @given(WORD, WORD, WORD)
+def test_a_beginning_that_was_kept_gives_the_same_draw(seed: int, stream: int, key: int) -> None:
+    state = seeds.mix(seed, stream)
+    assert seeds.after(state, key) == seeds.mix(seed, stream, key)
+    assert seeds.draw_after(state, key) == seeds.draw(seed, stream, key)
+
+
+@settings(deadline=None)
+@given(WORD, WORD, WORD)
 def test_the_order_of_keys_matters(seed: int, a: int, b: int) -> None:
     assert (seeds.mix(seed, a, b) == seeds.mix(seed, b, a)) == (a == b)
 

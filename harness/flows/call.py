@@ -94,9 +94,7 @@ def call(
         if left_s < timeout_s:
             timeout_s = left_s
         told_s = now_s + timeout_s if spec.propagate_deadline else _INF  # when nobody waits for it any more
-        attempt = _new(
-            Send, (target, request, nth_id(key, n), parent_id, op, layer, n, timeout_s, told_s, criticality)
-        )
+        attempt = _new(Send, (target, request, nth_id(key, n), parent_id, op, layer, n, timeout_s, told_s, criticality))
         planned = copies = 0
         if n == 0 and spec.hedge is not None:
             planned = _plan_copies(client, now_s, deadline_s)

@@ -32,8 +32,7 @@ def _table(floats: str = "", ints: str = "", hashes: str = "", shorts: str = "")
 
 
 RULES: Final = _table(
-    floats="end_s window_s timeout_s deadline_s one_way_s query_s connect_s "
-    "max_age_s dns_keep_s mean_s lifo_after_s",
+    floats="end_s window_s timeout_s deadline_s one_way_s query_s connect_s max_age_s dns_keep_s mean_s lifo_after_s",
     ints="attempts propagate late cancellation at_acceptance silent distribution order slots refusal "
     "refusal_status admission_draws keep_rows app target",
     hashes="service backoff limiter admission errors age",

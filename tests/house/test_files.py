@@ -20,7 +20,7 @@ EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 FORBIDDEN = {
     r"(?<![\w.-])/(?:work|root|home|Users|tmp|farm)/[\w.-]+": "a path of one machine",
     r"https?://(?:pypi\.org|files\.pythonhosted\.org|[\w.-]*(?:artifactory|nexus|jfrog|devpi)[\w.-]*)": "a registry",
-    r"--(?:extra-)?index-url|--trusted-host|--find-links\s*=?\s*\S*://": "a registry option",
+    r"--(?:extra-)?index[-]url|--trusted-host|--find-links\s*=?\s*\S*://": "a registry option",
     r"^(?:<{7}|={7}|>{7})(?: |$)": "a merge conflict",
     r"[ \t]+$": "trailing white space",
 }

@@ -21,6 +21,36 @@ def test_steps_happen_in_order_of_time_and_equal_times_in_order_of_birth(times_s
     assert all(now_s == at_s for now_s, at_s, _ in happened)
 
 
+@given(st.lists(st.tuples(st.floats(0.0, 9.0), st.sampled_from([0.0, 0.5, 2.0]), st.booleans(), st.floats(0.0, 9.0))))
+def test_lanes_change_no_order(plans):
+    """Steps in lanes happen exactly when they would from the heap alone, also among those that are called off."""
+
+    def play(in_lanes):
+        heap = Heap()
+        happened = []
+
+        def begin(number, wait_s, off, off_s):
+            step = lambda: happened.append((heap.now_s, number))  # noqa: E731
+            ticket = heap.in_lane(wait_s, step) if in_lanes else heap.after(wait_s, step)
+            if off:
+                heap.at(off_s, lambda: cancel(ticket))
+
+        for number, (at_s, *rest) in enumerate(plans):
+            heap.at(at_s, lambda number=number, rest=rest: begin(number, *rest))
+        heap.run(20.0)
+        return happened
+
+    assert play(in_lanes=True) == play(in_lanes=False)
+
+
+def test_a_storm_in_a_lane_is_an_error_too():
+    heap = Heap(pending_max=10)
+    for _ in range(10):
+        heap.in_lane(1.0, lambda: None)
+    with pytest.raises(RunError, match="10 steps are pending"):
+        heap.in_lane(1.0, lambda: None)
+
+
 def test_a_step_in_the_past_happens_now_and_time_never_runs_back():
     heap = Heap()
     seen = []
