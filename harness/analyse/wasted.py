@@ -14,7 +14,7 @@ No row says which one that was, but it can be told for operations: one that succ
 well was answered late, by an attempt that had timed out and was served before the operation finished. Such attempts
 are exempt. Left out: the same among the calls a service makes, whose ends no row holds.
 
-Source: the wasted-work ratio of `policies.md` section 4; 1.0 in the stuck state of Isaacs et al., HotOS 2025.
+Source: Isaacs et al., HotOS 2025: the ratio is 1.0 in their stuck state.
 """
 
 from __future__ import annotations

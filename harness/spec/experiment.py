@@ -48,7 +48,7 @@ def _optional_text(value: Line | None) -> str:
 
 
 class Conventions(Model):
-    """Four choices that move every threshold, and so are stated: see section 9 of the design."""
+    """Four choices that move every threshold, and so are stated in the file and recorded in the run."""
 
     late_replies: bool = False  # a reply after its attempt timed out still counts
     cancellation: bool = False  # giving up cancels the work at the server
