@@ -31,7 +31,7 @@ from harness.models.store_controls import StoreControls
 from harness.models.table import Answer, TableStore
 from harness.spec.experiment import Conventions
 from harness.spec.region import Kv
-from mock_services.contract import Component, Fault, Params, ServiceContext
+from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
 
 _UNNAMED = seeds.stream_id("kv/unnamed")
@@ -88,7 +88,10 @@ class KvService(Component):
         self._unnamed = self._errors = self._duplicates = self._abandoned = 0
         self._last_wait_s = 0.0
         self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
-        self.actions = {"drop_queue": self._drop_queue, "add_capacity": self._add_capacity}
+        self.actions = {
+            "drop_queue": self._drop_queue,
+            **{name: self._action(name) for name in ("add_capacity", "throttle_intake", "open_intake")},
+        }
 
     async def start(self) -> None:
         """See the contract."""
@@ -239,8 +242,13 @@ class KvService(Component):
         self._pump(now_s)
         return {"dropped": len(dropped)}
 
-    def _add_capacity(self, params: Params) -> dict[str, Any]:
-        now_s = self._clock.now_s()
-        found = self._controls.add_capacity(params, now_s)
-        self._pump(now_s)
-        return found
+    def _action(self, name: str) -> Action:
+        """An action of the store's controls, on this service's clock."""
+
+        def act(params: Params) -> dict[str, Any]:
+            now_s = self._clock.now_s()
+            found = self._controls.act[name](params, now_s)
+            self._pump(now_s)
+            return found
+
+        return act

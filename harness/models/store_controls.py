@@ -1,10 +1,11 @@
 """What faults and operators can do to a table store's station, in one place for every engine.
 
     faults     latency {mean: 100ms | factor: 4}   capacity {slots: n}   errors {share: 10%}
-    actions    drop_queue   add_capacity {slots: n}
+    actions    drop_queue   add_capacity {slots: n}   throttle_intake {rate: 100/s}   open_intake
 
 A fault that is injected anew replaces the earlier one entirely. Capacity that operators add while a capacity fault
-lasts counts from its end. Which attempts an error fault hits is a draw of the attempt, the same in every engine.
+lasts counts from its end. The intake throttle stands in front of the store's own admission, as an operator's valve
+does, until it is opened again. Which attempts an error fault hits is a draw of the attempt, the same in every engine.
 
 Parameters come as an experiment file or a control port gives them (texts with units); ValueError says what is wrong
 with them, and then nothing has changed. After each of these the driver looks at the station again.
@@ -17,7 +18,8 @@ from typing import Any
 
 from harness import seeds
 from harness.models.station import Done, Station
-from harness.units import duration_s, fraction
+from harness.policies.admission import TokenBucketSpec
+from harness.units import duration_s, fraction, rate_per_s
 
 _ERRORS = seeds.stream_id("fault/errors")
 Params = Mapping[str, Any]
@@ -43,6 +45,12 @@ class StoreControls:
             "errors": lambda now_s: self._set_share(0.0),
         }
 
+        self.act: dict[str, Callable[[Params, float], dict[str, Any]]] = {
+            "add_capacity": self._add_capacity,
+            "throttle_intake": self._throttle_intake,
+            "open_intake": self._open_intake,
+        }
+
     def hits(self, attempt: int) -> bool:
         """True when the error fault is on and answers this attempt."""
         return self._error_share > 0.0 and seeds.draw(self._seed, _ERRORS, attempt) < self._error_share
@@ -51,11 +59,24 @@ class StoreControls:
         """Throw away what waits; the driver answers them."""
         return self._station.drop_queue(now_s)
 
-    def add_capacity(self, params: Params, now_s: float) -> dict[str, Any]:
+    def _add_capacity(self, params: Params, now_s: float) -> dict[str, Any]:
         """Give the station more workers for good; how many it has then."""
         self._slots += _count(params, 1)
         self._set_slots(self._slots_fault, now_s)
         return {"slots": self._slots}
+
+    def _throttle_intake(self, params: Params, now_s: float) -> dict[str, Any]:
+        """Let in at most a rate, evenly spaced; what is over it is throttled."""
+        rate = rate_per_s(params.get("rate"))
+        if not rate > 0.0:
+            raise ValueError(f"rate is {rate:g}/s; it must be above 0/s")
+        self._station.set_intake(TokenBucketSpec(1.0 / rate, 1), now_s)
+        return {"rate_per_s": rate}
+
+    def _open_intake(self, params: Params, now_s: float) -> dict[str, Any]:
+        """Take the throttle away."""
+        self._station.set_intake(None, now_s)
+        return {}
 
     def _latency(self, params: Params, now_s: float) -> None:
         mean, factor = params.get("mean"), params.get("factor")

@@ -87,7 +87,7 @@ def why_not(plan: Plan) -> str | None:
         return _no("region.kv.priority", "it has one line")
     for due in edges(plan):
         if due.component != "kv" or due.name not in _DEEDS:
-            return _no("timeline", f"{due.what} is none of its deeds; they are those of kv")
+            return _no("timeline", f"{due.what} is not among kv's {', '.join(_DEEDS)}")
     return None
 
 

@@ -54,7 +54,7 @@ class StoreServer:
         self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
         self.actions: dict[str, Callable[[Params], object]] = {
             "drop_queue": self._drop_queue,
-            "add_capacity": self._add,
+            **{name: self._action(name) for name in ("add_capacity", "throttle_intake", "open_intake")},
         }
 
     def arrive(self, exchange: Exchange) -> None:
@@ -152,10 +152,13 @@ class StoreServer:
         self._settle()
         return {"dropped": len(dropped)}
 
-    def _add(self, params: Params) -> object:
-        found = self._controls.add_capacity(params, self._heap.now_s)
-        self._settle()
-        return found
+    def _action(self, name: str) -> Callable[[Params], object]:
+        def act(params: Params) -> object:
+            found = self._controls.act[name](params, self._heap.now_s)
+            self._settle()
+            return found
+
+        return act
 
 
 class AppServer:

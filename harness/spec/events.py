@@ -136,6 +136,11 @@ def _value(value: object, argument: Argument) -> Any:
             if not 0.0 < found < math.inf:
                 raise ValueError(f"{value!r} is out of bounds; it must be above 0s")
             return found
+        case "per_s":
+            found = units.rate_per_s(value)
+            if not 0.0 < found < math.inf:
+                raise ValueError(f"{value!r} is out of bounds; it must be above 0/s")
+            return found
         case "share":
             found = units.fraction(value)
             if not 0.0 < found <= 1.0:

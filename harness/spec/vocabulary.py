@@ -25,7 +25,7 @@ class Argument(NamedTuple):
     """One entry of an event's `with`. Units as in the policy catalogue, and "word" for a name out of `choices`."""
 
     name: str
-    unit: str  # "s", "count", "number", "share" or "word"
+    unit: str  # "s", "per_s", "count", "number", "share" or "word"
     help: str
     choices: tuple[str, ...] = ()
     required: bool = False
@@ -85,6 +85,15 @@ VERBS: Final[dict[str, dict[str, Verb]]] = {
         "errors": _ERRORS,
         "heal": _heal("latency", "capacity", "errors"),
         "drop_queue": Verb("action", "throw away all waiting work"),
+        "add_capacity": Verb(
+            "action", "worker slots are added for good", (Argument("slots", "count", "how many more", required=True),)
+        ),
+        "throttle_intake": Verb(
+            "action",
+            "operators let in at most a rate, before the store's own admission",
+            (Argument("rate", "per_s", "how many requests a second", required=True),),
+        ),
+        "open_intake": Verb("action", "operators take the intake throttle away"),
     },
     "mobile_banking": {},
 }
