@@ -9,8 +9,8 @@ it a socket, one timer, the journal, and the resources of the control port:
     gauges    queries_total, answers_total (with addresses), empty_answers_total, active_gen, newest_gen, plans,
               enactors_failing
 
-Records of the components named in `endpoints` are managed by plans; the default is every component except dns and the
-apps. All other names are fixed.
+Records of the components named in `endpoints` are managed by plans; the default is the table store. All other names
+are fixed.
 
 Journal: what the automation notes, each with `due_s`, the logical moment of the step (`t_s` is when this process came
 to run it); and `first_empty_answer`, the first query of an episode that was answered empty.
@@ -25,7 +25,7 @@ from typing import Any, cast
 from harness.errors import SpecError
 from harness.models.nameserver import NameServer
 from harness.record.region import DNS_PORT
-from harness.spec.region import APPS
+from harness.spec.region import HOSTED
 from mock_services import dns_wire
 from mock_services.contract import Component, Fault, Params, ServiceContext
 
@@ -48,7 +48,7 @@ class DnsService(Component):
         super().__init__()
         self._clock = context.clock
         places = {name: (place.name, place.addresses) for name, place in context.region.places.items()}
-        self.server = NameServer(context.spec, places, frozenset(APPS), context.journal.write)
+        self.server = NameServer(context.spec, places, frozenset(HOSTED), context.journal.write)
         self._sock: socket.socket | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -1,4 +1,5 @@
-"""The asyncio driver of flows: answers a Send with one attempt on the wire, a Wait with a sleep, a Hedged with a race.
+"""The asyncio driver of flows: answers a Send with one attempt on the wire, a Wait with a sleep, a Hedged with a race,
+and a Park when its gate is opened.
 
 The flow decides (retries, budgets, deadlines); this file only does, and writes down what it did: one ATTEMPT row for
 each Send, whatever happened to it. It keeps the same rules as the gevent driver of the load process, so that one flow
@@ -18,7 +19,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from harness.flows.wants import Cause, Flow, Hedged, Reply, Result, Send, Wait
+from harness.flows.wants import Cause, Flow, Gate, Hedged, Park, Reply, Result, Send, Wait, Want
 from harness.record.rows import RowWriter
 from mock_services.clock import Clock
 from mock_services.outbound import TIMED_OUT, Outbound, Stage, Trip
@@ -92,12 +93,14 @@ class Driver:
                 except StopIteration as end:
                     return end.value
                 self._after_step(self._clock.now_s())
-                if talk is not None and not isinstance(want, Wait) and _first(want).n == 0:
+                if talk is not None and _begins(want):
                     talk.begin_call()
                 if isinstance(want, Send):
                     answer = await (self._attempt(want) if talk is None else self._attempt_or_late(want, talk))
                 elif isinstance(want, Wait):
                     answer = await self._wait(want.until_s, talk)
+                elif isinstance(want, Park):
+                    answer = await _opened(want.gate)
                 else:
                     answer = await self._race(want)
         finally:
@@ -209,8 +212,20 @@ class Driver:
         )  # fmt: skip
 
 
-def _first(want: Send | Hedged) -> Send:
-    return want if isinstance(want, Send) else want.first
+def _begins(want: Want) -> bool:
+    """Whether a want has nothing to do with attempts before it: the first of a call, or waiting for something else."""
+    if isinstance(want, Hedged):
+        return want.first.n == 0
+    return isinstance(want, Park) or (isinstance(want, Send) and want.n == 0)
+
+
+async def _opened(gate: Gate) -> object:
+    """What was put into the gate, once it is open."""
+    if not gate.is_open:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gate.resume = lambda: None if waiter.done() else waiter.set_result(None)
+        await waiter
+    return gate.answer
 
 
 def _patience_s(want: Send, now_ns: int) -> float:

@@ -64,11 +64,12 @@ async def read(request: web.BaseRequest) -> Asked:
     )
 
 
-def reply(status: int, code: str, body: Any = None) -> web.Response:
+def reply(status: int, code: str, body: Any = None, retry_after_s: float = math.nan) -> web.Response:
     """An answer on the wire: the body when all is well, else an object with the code."""
     value = {"code": code, **(body or {})} if code else body
     raw = json.dumps(value).encode() if value is not None else b"{}"
-    return web.Response(status=status, body=raw, content_type="application/json")
+    headers = None if math.isnan(retry_after_s) else {wire.RETRY_AFTER_HEADER: f"{retry_after_s:g}"}
+    return web.Response(status=status, body=raw, content_type="application/json", headers=headers)
 
 
 def refuse(cause: Cause) -> web.Response:
@@ -107,6 +108,13 @@ class HttpFace:
         await self._runner.setup()
         for sock in socks:
             await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+
+    def abort(self) -> None:
+        """Break every connection at once, as a process does that dies."""
+        for connection in list(self._server.connections):
+            transport = connection.transport
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
 
     async def stop(self) -> None:
         """Stop accepting; cut off what is open."""

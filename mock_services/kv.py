@@ -29,8 +29,8 @@ from harness.flows.wants import Cause
 from harness.models.station import Done, Station, StationSpec
 from harness.models.store_controls import StoreControls
 from harness.models.table import Answer, TableStore
+from harness.spec.components.kv import Kv
 from harness.spec.experiment import Conventions
-from harness.spec.region import Kv
 from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
 

@@ -65,6 +65,7 @@ class Outbound:
     def __init__(self, region: RegionMap, resolver: AbstractResolver, clock: Clock) -> None:
         self._clock = clock
         self._places = region.places
+        self._cut: str | None = None
         connector = aiohttp.TCPConnector(
             resolver=resolver,
             use_dns_cache=False,
@@ -85,6 +86,9 @@ class Outbound:
 
     async def exchange(self, want: Send, trip: Trip) -> Reply:
         """Send one attempt and read its answer; never raises for what the other side does, and knows no timeout."""
+        if want.target == self._cut:  # lost on the way; the attempt's patience ends it
+            trip.stage = Stage.CONNECT
+            await asyncio.get_running_loop().create_future()
         place = self._places[want.target]
         url = wire.url(place.name, place.port, want.request.operation)
         body = json.dumps(want.request.params).encode()
@@ -105,6 +109,10 @@ class Outbound:
             if trip.stage is Stage.SENT:
                 return Reply(Result.ERROR, 0, Cause.RESET, self._clock.now_s())
             return Reply(Result.UNSENT, 0, Cause.CONNECT, self._clock.now_s())
+
+    def cut_off(self, component: str | None) -> None:
+        """From now on nothing that is sent to this component arrives; None ends it."""
+        self._cut = component
 
     async def close(self) -> None:
         """Close all connections."""

@@ -7,13 +7,14 @@ in the simulated world. A flow never reads a clock; every answer carries the tim
     Send      one attempt to a target; answered by a Reply (also when it timed out or never left)
     Hedged    the same request again after a delay while the first is still open; answered by the first good Reply
     Wait      sleep until a moment; answered by the time it then is, in seconds from the run's zero
+    Park      sleep until somebody inside the same process opens a gate; answered by what they put into it
 
 Results and causes are small closed sets because rows store them as one byte each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -86,6 +87,36 @@ class Wait(NamedTuple):
     until_s: float
 
 
+class Gate:
+    """Where one flow of a component waits for another part of it; opened once, and only the first opening counts.
+
+    The driver of the waiting flow leaves `resume` here; it must not run the flow inside the call (the opener is in the
+    middle of a step of its own), only see to it that it runs.
+    """
+
+    __slots__ = ("answer", "is_open", "resume")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.answer: Any = None
+        self.resume: Callable[[], None] | None = None
+
+    def open(self, answer: Any = None) -> None:
+        """Let the flow at this gate go on, with `answer`."""
+        if self.is_open:
+            return
+        self.is_open, self.answer = True, answer
+        if self.resume is not None:
+            self.resume()
+
+
+class Park(NamedTuple):
+    """Want: resume when `gate` is open (at once when it is); answered by what was put into it, and by no time: the
+    answer carries the moment if the flow needs it."""
+
+    gate: Gate
+
+
 class Reply(NamedTuple):
     """Answer to a Send: what came, and when. `retry_after_s` is the server's hint (nan for none, negative: never)."""
 
@@ -102,6 +133,6 @@ class Reply(NamedTuple):
         return self.result is Result.OK
 
 
-Want: TypeAlias = Send | Hedged | Wait
-Answer: TypeAlias = Any  # Reply for Send and Hedged, float (now_s) for Wait
+Want: TypeAlias = Send | Hedged | Wait | Park
+Answer: TypeAlias = Any  # Reply for Send and Hedged, float (now_s) for Wait, anything for Park
 Flow: TypeAlias = Generator[Want, Answer, Any]

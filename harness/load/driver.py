@@ -93,6 +93,7 @@ class Driver:
                 elif isinstance(want, Wait):
                     answer = self._wait(want.until_s, talk)
                 else:
+                    assert isinstance(want, Hedged), "a user's story has nothing inside this process to wait for"
                     answer = self._race(want, talk)
         finally:
             flow.close()

@@ -368,6 +368,17 @@ class Station:
         self._dropped += len(dropped)
         return dropped
 
+    def lose_all(self, now_s: float) -> None:
+        """The process died: what waited and what ran is gone, and nobody is told."""
+        now_s = self._settle(now_s)
+        self._done.clear()
+        self.drop_queue(now_s)
+        self._occupy(now_s)
+        self._dropped += len(self._running)
+        self._running.clear()
+        self._ends.clear()
+        self._latest.clear()
+
     # What can be seen
 
     def gauges(self, now_s: float) -> dict[str, float]:

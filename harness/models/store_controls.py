@@ -16,12 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness import seeds
 from harness.models.station import Done, Station
-from harness.policies.admission import TokenBucketSpec
-from harness.units import duration_s, fraction, rate_per_s
+from harness.models.valve import ErrorFault, intake_bucket, intake_rate_per_s
+from harness.units import duration_s
 
-_ERRORS = seeds.stream_id("fault/errors")
 Params = Mapping[str, Any]
 
 
@@ -30,21 +28,19 @@ class StoreControls:
 
     def __init__(self, station: Station, seed: int) -> None:
         self._station = station
-        self._seed = seed
+        self._error_fault = ErrorFault(seed)
         self._slots = station.spec.slots  # those the operators gave, whatever a fault says meanwhile
         self._slots_fault: int | None = None
-        self._error_share = 0.0
         self.on: dict[str, Callable[[Params, float], None]] = {
             "latency": self._latency,
             "capacity": self._capacity,
-            "errors": self._errors,
+            "errors": self._error_fault.on,
         }
         self.off: dict[str, Callable[[float], None]] = {
             "latency": lambda now_s: self._set_speed(None, 1.0, now_s),
             "capacity": lambda now_s: self._set_slots(None, now_s),
-            "errors": lambda now_s: self._set_share(0.0),
+            "errors": self._error_fault.off,
         }
-
         self.act: dict[str, Callable[[Params, float], dict[str, Any]]] = {
             "add_capacity": self._add_capacity,
             "throttle_intake": self._throttle_intake,
@@ -53,7 +49,7 @@ class StoreControls:
 
     def hits(self, attempt: int) -> bool:
         """True when the error fault is on and answers this attempt."""
-        return self._error_share > 0.0 and seeds.draw(self._seed, _ERRORS, attempt) < self._error_share
+        return self._error_fault.hits(attempt)
 
     def drop_queue(self, now_s: float) -> list[Done]:
         """Throw away what waits; the driver answers them."""
@@ -67,10 +63,8 @@ class StoreControls:
 
     def _throttle_intake(self, params: Params, now_s: float) -> dict[str, Any]:
         """Let in at most a rate, evenly spaced; what is over it is throttled."""
-        rate = rate_per_s(params.get("rate"))
-        if not rate > 0.0:
-            raise ValueError(f"rate is {rate:g}/s; it must be above 0/s")
-        self._station.set_intake(TokenBucketSpec(1.0 / rate, 1), now_s)
+        rate = intake_rate_per_s(params)
+        self._station.set_intake(intake_bucket(rate), now_s)
         return {"rate_per_s": rate}
 
     def _open_intake(self, params: Params, now_s: float) -> dict[str, Any]:
@@ -97,15 +91,6 @@ class StoreControls:
     def _set_slots(self, fault: int | None, now_s: float) -> None:
         self._slots_fault = fault
         self._station.set_slots(self._slots if fault is None else fault, now_s)
-
-    def _errors(self, params: Params, now_s: float) -> None:
-        share = fraction(params.get("share"))
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
-        self._set_share(share)
-
-    def _set_share(self, share: float) -> None:
-        self._error_share = share
 
 
 def _count(params: Params, least: int) -> int:

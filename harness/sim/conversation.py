@@ -2,6 +2,7 @@
 
     Send     the network carries it; the reply resumes the flow
     Wait     the heap resumes it
+    Park     whoever opens the gate has the heap resume it, at that moment
     Hedged   copies leave at their times while none is good; the first good reply wins, else the last one
 
 With late replies accepted, an attempt that timed out keeps its connection while its flow goes on. A good reply to it
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.flows.wants import Answer, Flow, Hedged, Reply, Send, Wait
+from harness.flows.wants import Answer, Flow, Gate, Hedged, Park, Reply, Send, Wait
 from harness.sim.heap import Ticket, cancel
 from harness.sim.network import Caller, Exchange
 
@@ -97,6 +98,9 @@ class Conversation:
             elif isinstance(want, Wait):
                 self.waiting = True
                 self._ticket = self._caller.heap.at(want.until_s, self._woken)
+            elif isinstance(want, Park):
+                self._leave_kept()  # who waits for something else no longer waits for an earlier attempt
+                self._park(want.gate)
             else:
                 self._leave_kept()
                 self._race(want)
@@ -112,6 +116,18 @@ class Conversation:
             self._leave_kept()
         self._open = (self._caller.send(want, self._resume, self._late),)
         self._kept += self._open
+
+    def _park(self, gate: Gate) -> None:
+        heap = self._caller.heap
+
+        def resume() -> None:
+            heap.at(heap.now_s, lambda: self._resume(gate.answer))
+
+        self._open = ()
+        if gate.is_open:
+            resume()
+        else:
+            gate.resume = resume
 
     def _woken(self) -> None:
         self._resume(self._caller.heap.now_s)

@@ -48,6 +48,8 @@ class Server(Protocol):
     """Whatever answers requests."""
 
     max_age_s: float  # of connections; inf for no limit
+    down: bool  # its process is gone: new connections are refused
+    since_s: float  # when it died last; older connections are broken. -inf for never
 
     def arrive(self, exchange: Exchange) -> None:
         """A request is here; call `exchange.reply` or `exchange.fail` once, or never for a silent refusal."""
@@ -103,6 +105,17 @@ class Exchange:
         self._said = (result, status, cause, None, retry_after_s)
         self._caller.heap.after(self._caller.one_way_s, self._receive)
 
+    def break_off(self) -> None:
+        """The server's process died: the connection breaks, and the caller sees that one way later."""
+        self._caller.heap.after(self._caller.one_way_s, self._broken)
+
+    def _broken(self) -> None:
+        if self.gone:
+            return
+        self.answered = True  # there is nothing left to close
+        if not self.over:
+            self.end(Result.ERROR, 0, Cause.RESET)
+
     def end(self, result: Result, status: int, cause: Cause) -> None:
         """The attempt is over for its caller, without an answer; writes its row."""
         now_s = self._caller.heap.now_s
@@ -157,7 +170,11 @@ class Exchange:
         self.end(_UNSENT, 0, Cause.DNS_EMPTY if answer.empty else Cause.DNS_FAILED)
 
     def _connected(self) -> None:
-        if not self.over:
+        if self.over:
+            return
+        if self.port.server.down:
+            self.end(_UNSENT, 0, Cause.CONNECT)
+        else:
             born_s = self._caller.heap.now_s
             self.travel(born_s, self._caller.age_s(self.port.max_age_s, born_s))
 
@@ -217,6 +234,7 @@ class Caller:
         self._ports = {component: Port(*target) for component, target in targets.items()}
         self._rows = rows
         self._asking: dict[str, list[Exchange]] = {}
+        self._cut: str | None = None  # the component to which nothing gets through
 
     def send(self, want: Send, done: Callable[[Reply], None], late: Late = None) -> Exchange:
         """Send one attempt; `done` gets its Reply once, later. `late` gets a good reply that comes after give-up."""
@@ -226,11 +244,20 @@ class Caller:
         timeout_s = want.timeout_s
         if timeout_s < _INF:
             exchange.timer = self.heap.in_lane(timeout_s, exchange.time_out)
-        if port.idle:
-            exchange.travel(*port.idle.pop())
-        else:
-            self._resolve(exchange, port.name)
+        if want.target == self._cut:
+            return exchange  # lost on the way; its patience will end it
+        idle = port.idle
+        while idle:
+            born_s, age_s = idle.pop()
+            if born_s >= port.server.since_s:  # else it broke when the server's process died
+                exchange.travel(born_s, age_s)
+                return exchange
+        self._resolve(exchange, port.name)
         return exchange
+
+    def cut_off(self, component: str | None) -> None:
+        """From now on nothing that is sent to this component arrives; None ends it."""
+        self._cut = component
 
     def record(self, exchange: Exchange, result: Result, status: int, cause: Cause, ended_ns: int) -> None:
         """Write the row of an attempt that is over, and call off its timeout."""

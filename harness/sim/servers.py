@@ -1,11 +1,8 @@
-"""The region's services in virtual time: the same brains as live, with the heap where aiohttp stands.
+"""The table store in virtual time: the same station and tables as live, with the heap where aiohttp stands.
 
-    StoreServer    a station in front of a table store: the work happens when the station says Done, also for callers
-                   who have gone
-    AppServer      an app's brain: every request is a flow, and so is everything it does unasked
-
-Both write the served rows that their live twins write, and offer faults and actions under the same names. What they
-must not do is decide anything: a decision here would be a second implementation.
+The work happens when the station says Done, also for callers who have gone. The server writes the served rows that its
+live twin writes, and offers faults and actions under the same names. What it must not do is decide anything: a decision
+here would be a second implementation. All other components are hosted (`host.py`).
 """
 
 from __future__ import annotations
@@ -14,20 +11,17 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.flows.wants import Cause, Flow
-from harness.models.apps.base import App, AppRequest, Response
+from harness.flows.wants import Cause
 from harness.models.station import Done, Station
 from harness.models.store_controls import StoreControls
 from harness.models.table import TableStore
 from harness.record.rows import RowWriter
-from harness.sim.conversation import Conversation
 from harness.sim.heap import Heap, Ticket, cancel
-from harness.sim.network import Caller, Exchange
+from harness.sim.network import Exchange
 
 Params = Mapping[str, Any]
 Switch = tuple[Callable[[Params], None], Callable[[], None]]  # inject, heal
 _NO_CAUSE = Cause.NONE
-_REFUSALS = (Cause.QUEUE_FULL, Cause.THROTTLED)
 
 
 def _ns(at_s: float) -> int:
@@ -41,6 +35,8 @@ class StoreServer:
         self, heap: Heap, station: Station, seed: int, max_age_s: float, silent: bool, rows: RowWriter
     ) -> None:
         self.max_age_s = max_age_s
+        self.down = False
+        self.since_s = -math.inf
         self.station = station
         self.table = TableStore()
         self._heap = heap
@@ -159,124 +155,3 @@ class StoreServer:
             return found
 
         return act
-
-
-class AppServer:
-    """A dependent app: its brain, and the caller through which it reaches others."""
-
-    def __init__(
-        self,
-        heap: Heap,
-        brain: App,
-        caller: Caller,
-        max_age_s: float,
-        silent: bool,
-        cancels: bool,
-        late: bool,
-        rows: RowWriter,
-    ) -> None:
-        self.max_age_s = max_age_s
-        self.brain = brain
-        self.caller = caller
-        self.faults: dict[str, Switch] = {}
-        self.actions: dict[str, Callable[[Params], object]] = {}
-        self._heap = heap
-        self._silent = silent
-        self._cancels = cancels
-        self.late = late  # whether its flows take late replies
-        self.beside: dict[_Beside, None] = {}  # in the order in which they began
-        self._rows = rows
-        self._inside: dict[int, _Served] = {}
-        self._wake: Ticket | None = None
-        self._wake_s = math.inf
-
-    def arrive(self, exchange: Exchange) -> None:
-        """Serve one request as a flow."""
-        _, (operation, params, _), attempt, _, op, _, _, _, deadline_s, criticality = exchange.want
-        request = AppRequest(operation, params, attempt, op, deadline_s, criticality)
-        talk = _Served(self, exchange, self.brain.handle(request, self._heap.now_s))
-        self._inside[attempt] = talk
-        talk.begin()
-
-    def served(self, exchange: Exchange, came_s: float, response: Response) -> None:
-        """A request's flow has ended: answer, with the row."""
-        attempt = exchange.want.attempt_id
-        self._inside.pop(attempt, None)
-        self._row(attempt, came_s, self._heap.now_s, exchange)
-        if response.status == 200:
-            exchange.reply(response.body)
-            return
-        cause = Cause[response.code.upper()] if response.code.upper() in Cause.__members__ else Cause.SERVER_ERROR
-        if not (self._silent and cause in _REFUSALS):
-            exchange.fail(cause, status=response.status)
-
-    def gave_up(self, exchange: Exchange) -> None:
-        """With cancellation the flow ends with its caller; else it goes on."""
-        if self._cancels and exchange.want.attempt_id in self._inside:
-            talk = self._inside.pop(exchange.want.attempt_id)
-            talk.abandon()
-            self._row(exchange.want.attempt_id, talk.came_s, self._heap.now_s, exchange)
-
-    def gauges(self, now_s: float) -> dict[str, float]:
-        """The brain's readings and the resolver's counters."""
-        return {**self.brain.gauges(now_s), **self.caller.cache.gauges()}
-
-    def close(self) -> None:
-        """Cut what is under way and write its rows."""
-        for attempt, talk in list(self._inside.items()):
-            talk.cut()
-            came_ns = _ns(talk.came_s)
-            self._rows.add(attempt, 0, came_ns, came_ns, -1, 0, int(talk.exchange.gone))
-        for other in list(self.beside):
-            other.cut()
-
-    def _row(self, attempt: int, came_s: float, ended_s: float, exchange: Exchange) -> None:
-        came_ns = round(came_s * 1e9)
-        self._rows.add(attempt, 0, came_ns, came_ns, round(ended_s * 1e9), 0, exchange.gone)
-
-    def stepped(self) -> None:
-        """One of the flows went a step: start what the brain now wants besides, and keep to its alarm."""
-        for flow in self.brain.background(self._heap.now_s):
-            talk = _Beside(self, flow)
-            self.beside[talk] = None
-            talk.begin()
-        wake_s = self.brain.wake_s()
-        if wake_s != self._wake_s:
-            if self._wake_s < math.inf and self._wake is not None:
-                cancel(self._wake)
-            self._wake = self._heap.at(wake_s, self._woken) if wake_s < math.inf else None
-            self._wake_s = self._wake[0] if self._wake is not None else math.inf  # never in the past
-
-    def _woken(self) -> None:
-        self._wake_s = math.inf
-        self.stepped()
-
-
-class _Served(Conversation):
-    """The flow of one request to an app."""
-
-    __slots__ = ("_server", "came_s", "exchange")
-
-    def __init__(self, server: AppServer, exchange: Exchange, flow: Flow) -> None:
-        super().__init__(flow, server.caller, None, server.stepped, server.late)
-        self._server = server
-        self.exchange = exchange
-        self.came_s = exchange.arrived_s
-
-    def end(self, value: Response) -> None:
-        """Answer the request."""
-        self._server.served(self.exchange, self.came_s, value)
-
-
-class _Beside(Conversation):
-    """A flow that an app plays unasked."""
-
-    __slots__ = ("_server",)
-
-    def __init__(self, server: AppServer, flow: Flow) -> None:
-        super().__init__(flow, server.caller, None, server.stepped, server.late)
-        self._server = server
-
-    def end(self, value: object) -> None:
-        """It is over; nobody waits for it."""
-        self._server.beside.pop(self, None)

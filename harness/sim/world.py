@@ -23,10 +23,11 @@ from harness.flows.stories.base import StoryContext, StoryModule, find_story, ma
 from harness.flows.wants import Result
 from harness.memory import MemoryGuard
 from harness.models import dns_cache
-from harness.models.apps.mobile_banking import MobileBanking
+from harness.models.component import Given
 from harness.models.dns_cache import Answer, DnsCache
 from harness.models.nameserver import NameServer
 from harness.models.station import Station
+from harness.models.valve import Valve
 from harness.plan import Plan
 from harness.policies.resolver import FOUND
 from harness.record.folder import RunFolder
@@ -36,9 +37,10 @@ from harness.record.region import RegionMap, component_name, lay_out
 from harness.record.rows import RowWriter
 from harness.sim.conversation import Conversation
 from harness.sim.heap import Heap
+from harness.sim.host import Host
 from harness.sim.network import Caller, Delays, Server
-from harness.sim.servers import AppServer, StoreServer
-from harness.spec.region import APPS
+from harness.sim.servers import StoreServer
+from harness.spec.region import HOSTED
 from harness.timeline import Due, edges
 
 GAUGE_PERIOD_S = 0.25
@@ -60,7 +62,7 @@ class World:
         self._journal = Journal(folder.journal, "world")
         self._writers: list[RowWriter] = []
         self._numbers = {component: number for number, component in enumerate(self.region.places)}
-        self.servers: dict[str, StoreServer | AppServer] = {}
+        self.servers: dict[str, StoreServer | Host] = {}
         self.nameserver = self._make_nameserver()
         self._make_servers()
         experiment = plan.experiment
@@ -87,6 +89,9 @@ class World:
             heap.at(due.at_s, partial(self._perform, due))
         if self.nameserver is not None:
             self._advance_names()
+        for server in self.servers.values():
+            if isinstance(server, Host):
+                heap.at(0.0, server.stepped)
         heap.at(0.0, self._read_gauges)
         self._next_operation()
         guard = MemoryGuard(tidy=False)  # a collector that walks every open operation costs a fifth of the time
@@ -109,7 +114,7 @@ class World:
             return None
         places = {name: (place.name, place.addresses) for name, place in self.region.places.items()}
         spec = knobs.model_dump(mode="json", by_alias=True)
-        return NameServer(spec, places, frozenset(APPS), lambda kind, **fields: self._tell("dns", kind, **fields))
+        return NameServer(spec, places, frozenset(HOSTED), lambda kind, **fields: self._tell("dns", kind, **fields))
 
     def _make_servers(self) -> None:
         experiment = self.plan.experiment
@@ -120,16 +125,25 @@ class World:
             rows = self._writer("kv-served", "served", {"component": ["kv"]})
             age_s = region.kv.connection.max_age_s or math.inf
             self.servers["kv"] = StoreServer(self.heap, station, self.plan.seed, age_s, silent, rows)
-        if region.mobile_banking is not None:
-            knobs = region.mobile_banking
-            load = experiment.load.get("mobile_banking")
-            brain = MobileBanking(build.banking_spec(knobs, load.users if load else 400), self.plan.seed, 0.0)
-            caller = self._make_caller(knobs.client.resolver or knobs.resolver, "mobile_banking-attempt")
-            rows = self._writer("mobile_banking-served", "served", {"component": ["mobile_banking"]})
-            self.servers["mobile_banking"] = AppServer(
-                self.heap, brain, caller, knobs.connection.max_age_s or math.inf, silent,
-                conventions.cancellation, conventions.late_replies, rows,
-            )  # fmt: skip
+        for name in region.hosted():
+            self.servers[name] = self._make_host(name, silent)
+        for name, knobs in region.hosted().items():  # when all are there to be called
+            host = self.servers[name]
+            assert isinstance(host, Host), "hosted components have hosts"
+            host.caller = self._make_caller(knobs.client.resolver or knobs.resolver, f"{name}-attempt")
+
+    def _make_host(self, name: str, silent: bool) -> Host:
+        experiment, seed = self.plan.experiment, self.plan.seed
+        conventions, knobs = experiment.conventions, experiment.region.hosted()[name]
+        users = build.users_of({story: load.users for story, load in experiment.load.items()}, name)
+        note = partial(self._tell, name)
+        here = tuple(self.region.places)
+        given = Given(seed, 0.0, note, here, users, conventions.service_draw, conventions.cancellation)
+        return Host(
+            self.heap, build.brain_of(name, knobs, given), Valve(seed, 0.0), knobs.connection.max_age_s or math.inf,
+            silent, conventions.cancellation, conventions.late_replies,
+            self._writer(f"{name}-served", "served", {"component": [name]}),
+        )  # fmt: skip
 
     def _make_caller(self, resolver: Any, name: str) -> Caller:
         targets: dict[str, tuple[int, str, Server]] = {

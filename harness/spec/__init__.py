@@ -18,9 +18,12 @@ experiment.region.mobile_banking.client.policy()       # ClientSpec of the app
 from __future__ import annotations
 
 from harness.spec.client import Client
+from harness.spec.components.dns import Dns
+from harness.spec.components.kv import Kv
+from harness.spec.components.mobile_banking import MobileBanking
 from harness.spec.experiment import Arrivals, Event, Expect, Experiment, Load, Phases, SteadyState
 from harness.spec.load import ExperimentFile, load_experiment, parse_experiment, resolved_experiment
-from harness.spec.region import Dns, Kv, MobileBanking, Region
+from harness.spec.region import Region
 
 __all__ = [
     "Arrivals",

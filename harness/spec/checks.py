@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,8 +17,9 @@ from harness.spec.client import Client
 from harness.spec.document import Where
 from harness.spec.events import events_of
 from harness.spec.experiment import Expect, Experiment
+from harness.spec.knobs import Working
 from harness.spec.lines import Condition
-from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERDICTS, known_measure
+from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERBS, VERDICTS, known_measure
 
 RUN_S_MAX: Final = 86_400
 OPERATIONS_MAX: Final = 10_000_000  # a schedule of 180 MB; one story at 4,000/s for 40 minutes
@@ -117,24 +119,43 @@ def _load(experiment: Experiment) -> Iterator[Complaint]:
 
 
 def _region(experiment: Experiment) -> Iterator[Complaint]:
-    app = experiment.region.mobile_banking
-    for dependency in app.depends_on if app else ():
-        if dependency not in experiment.region.instances():
-            text = f"mobile_banking depends on {dependency}, which is absent; make mobile_banking null too"
-            yield Complaint(("region", dependency), text)
-    if experiment.region.kv is not None:
-        try:
-            experiment.region.kv.server()
-        except ValueError as error:
-            yield Complaint(("region", "kv"), str(error))
+    region = experiment.region
+    present = region.instances()
+    for name, knobs in region.hosted().items():
+        for dependency in knobs.depends_on:
+            if dependency not in VERBS:
+                text = f"no component {dependency!r}; they are {', '.join(VERBS)}{did_you_mean(dependency, VERBS)}"
+                yield Complaint(("region", name, "depends_on"), text)
+            elif dependency not in present:
+                text = f"{name} depends on {dependency}, which is absent; make {name} null too, or leave it out of"
+                yield Complaint(("region", dependency), f"{text} {name}.depends_on")
+    yield from _cycle(experiment)
+    for name, working in (("kv", region.kv), *region.hosted().items()):
+        if isinstance(working, Working):
+            try:
+                working.server()
+            except ValueError as error:
+                yield Complaint(("region", name), str(error))
+
+
+def _cycle(experiment: Experiment) -> Iterator[Complaint]:
+    """Components that wait for each other never start: after a black start nobody is first."""
+    needs = {name: knobs.depends_on for name, knobs in experiment.region.hosted().items()}
+    sorter = TopologicalSorter(needs)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        ring = list(reversed(error.args[1]))
+        text = f"{' needs '.join(ring)}: a ring in which nobody can start first; take one out of depends_on"
+        yield Complaint(("region", ring[0], "depends_on"), text)
 
 
 def _clients(experiment: Experiment) -> Iterator[Complaint]:
     clients: list[tuple[Where, Client]] = [
         (("load", name, "client"), load.client) for name, load in experiment.load.items()
     ]
-    if experiment.region.mobile_banking is not None:
-        clients.append((("region", "mobile_banking", "client"), experiment.region.mobile_banking.client))
+    for name, knobs in experiment.region.hosted().items():
+        clients.append((("region", name, "client"), knobs.client))
     for path, client in clients:
         try:
             client.policy()

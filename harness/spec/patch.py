@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.spec.region import APPS, PRESETS
+from harness.spec.region import APPS, HOSTED, PRESETS
 from harness.spec.vocabulary import STORIES
 
 
@@ -62,10 +62,10 @@ def filled(raw: Mapping[str, Any]) -> dict[str, Any]:
     region = result.get("region") or {}
     if isinstance(region, Mapping):
         result["region"] = region = merge(PRESETS.get(str(region.get("preset")), {}), region, keep_null=())
-        for app in APPS:
-            part = region.get(app, {})
+        for name in HOSTED:
+            part = region.get(name, {} if name in APPS else None)
             if isinstance(part, Mapping):
-                region[app] = _with_client(part, result.get("client"))
+                region[name] = _with_client(part, result.get("client"))
     load = result.get("load")
     if isinstance(load, Mapping):
         result["load"] = {

@@ -1,101 +1,54 @@
 """The closed lists an experiment file may draw on: stories, components, what can be done to them, what is measured.
 
-They are data, not lookups into the code that implements them, because the spec stands to the left of flows and services
-and must not know them; a house test compares the two. Verbs are of three kinds:
-
-    fault    starts something bad; takes `for` (its length) or lasts until a `heal`; expires by itself
-    heal     ends a fault by name
-    action   what an operator does, once; there is nothing to undo
+What concerns one component is in its file in `harness/spec/components/`; here it is collected, in the order in which
+components are listed everywhere.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class Story(NamedTuple):
-    """What a kind of user does: the component it talks to, all it needs, and its operations with default shares."""
-
-    target: str
-    needs: tuple[str, ...]
-    operations: dict[str, float]
-
-
-class Argument(NamedTuple):
-    """One entry of an event's `with`. Units as in the policy catalogue, and "word" for a name out of `choices`."""
-
-    name: str
-    unit: str  # "s", "per_s", "count", "number", "share" or "word"
-    help: str
-    choices: tuple[str, ...] = ()
-    required: bool = False
-
-
-class Verb(NamedTuple):
-    """One thing that can be done to a component. With `one_of`, exactly one of these arguments is needed."""
-
-    kind: str  # "fault", "heal" or "action"
-    help: str
-    arguments: tuple[Argument, ...] = ()
-    one_of: tuple[str, ...] = ()
-
-
-STORIES: Final[dict[str, Story]] = {
-    "mobile_banking": Story("mobile_banking", ("dns", "kv", "mobile_banking"), {"transfer": 0.7, "balance": 0.3}),
-    "kv_reads": Story("kv", ("dns", "kv"), {"read": 1.0}),
-}
-
-FOR: Final = Argument("for", "s", "how long the fault lasts; without it, a heal must follow")
-
-
-def _fault(help_: str, *arguments: Argument, one_of: tuple[str, ...] = ()) -> Verb:
-    return Verb("fault", help_, (*arguments, FOR), one_of)
-
-
-def _heal(*faults: str) -> Verb:
-    return Verb("heal", "end a fault", (Argument("fault", "word", "the fault to end", faults, required=True),))
-
-
-_LATENCY: Final = _fault(
-    "service times become longer",
-    Argument("mean", "s", "the mean service time meanwhile"),
-    Argument("factor", "number", "how many times longer"),
-    one_of=("mean", "factor"),
+from harness.spec.components import (
+    balancer,
+    compute,
+    dns,
+    functions,
+    identity,
+    kv,
+    mobile_banking,
+    network,
+    provider,
+    queue,
+    status,
 )
-_ERRORS: Final = _fault(
-    "a share of the requests is answered with an error",
-    Argument("share", "share", "the share that fails", required=True),
-)
+from harness.spec.verbs import Argument, Story, Verb
+
+__all__ = ["COMPONENTS", "MEASURES", "PHASES", "STORIES", "VERBS", "Argument", "Story", "Verb"]
+
 VERBS: Final[dict[str, dict[str, Verb]]] = {
-    "dns": {
-        "stall_enactor": _fault(
-            "one enactor sleeps in the gap between its freshness check and its first write",
-            Argument("enactor", "word", "which enactor", required=True),
-        ),
-        "empty_record": _fault("the zone answers as if the record were empty"),
-        "heal": _heal("stall_enactor", "empty_record"),
-        "restore": Verb("action", "operators write the newest plan by hand and set the automation going again"),
-    },
-    "kv": {
-        "latency": _LATENCY,
-        "capacity": _fault(
-            "worker slots are taken away or added",
-            Argument("slots", "count", "how many there are meanwhile", required=True),
-        ),
-        "errors": _ERRORS,
-        "heal": _heal("latency", "capacity", "errors"),
-        "drop_queue": Verb("action", "throw away all waiting work"),
-        "add_capacity": Verb(
-            "action", "worker slots are added for good", (Argument("slots", "count", "how many more", required=True),)
-        ),
-        "throttle_intake": Verb(
-            "action",
-            "operators let in at most a rate, before the store's own admission",
-            (Argument("rate", "per_s", "how many requests a second", required=True),),
-        ),
-        "open_intake": Verb("action", "operators take the intake throttle away"),
-    },
-    "mobile_banking": {},
+    "dns": dns.VERBS,
+    "kv": kv.VERBS,
+    "mobile_banking": mobile_banking.VERBS,
+    "compute": compute.VERBS,
+    "network": network.VERBS,
+    "balancer": balancer.VERBS,
+    "queue": queue.VERBS,
+    "functions": functions.VERBS,
+    "identity": identity.VERBS,
+    "status": status.VERBS,
+    "provider": provider.VERBS,
+}
+STORIES: Final[dict[str, Story]] = {
+    **mobile_banking.STORIES,
+    **kv.STORIES,
+    **compute.STORIES,
+    **network.STORIES,
+    **balancer.STORIES,
+    **queue.STORIES,
+    **functions.STORIES,
+    **identity.STORIES,
+    **status.STORIES,
+    **provider.STORIES,
 }
 COMPONENTS: Final = tuple(VERBS)
 

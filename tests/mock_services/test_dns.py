@@ -257,11 +257,11 @@ def test_a_replaced_stall_holds_only_the_enactor_named_last() -> None:
     serving(body)
 
 
-def test_apps_and_dns_are_not_managed_unless_named() -> None:
+def test_only_the_table_store_is_managed_unless_others_are_named() -> None:
     def endpoints(**spec: Any) -> tuple[str, ...]:
         return DnsService(Context(spec)).server.automation.store.endpoints  # type: ignore[arg-type]
 
-    assert endpoints() == ("kv.region.test", "compute.region.test")
+    assert endpoints() == ("kv.region.test",)
     assert endpoints(endpoints=["mobile_banking"]) == ("mobile-banking.region.test",)
     with pytest.raises(ValueError, match="endpoints: 'dns' is not a component that has a record; there are: kv, mob"):
         endpoints(endpoints=["dns"])

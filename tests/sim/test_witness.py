@@ -43,8 +43,8 @@ from harness.sim.heap import Heap
 from harness.sim.network import Caller, Delays, Server
 from harness.sim.servers import StoreServer
 from harness.spec.client import Client as ClientKnobs
+from harness.spec.components.kv import Kv
 from harness.spec.experiment import Conventions
-from harness.spec.region import Kv
 from mock_services import kv
 from mock_services.clock import LoopClock
 from mock_services.driver import Driver

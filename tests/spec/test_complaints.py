@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import SpecError
 from harness.spec import parse_experiment
+from harness.spec.vocabulary import COMPONENTS, STORIES
 
 Spoilt = Callable[[str, str], str]
 Place = Callable[[str, str, str], str]
@@ -46,7 +47,7 @@ Place = Callable[[str, str, str], str]
             "  mobile_banking: {arr",
             "  mobile_bankin: {arr",
             "mobile_bankin:",
-            "slow.yaml:{at}: load.mobile_bankin: unknown story; stories are mobile_banking, kv_reads; "
+            f"slow.yaml:{{at}}: load.mobile_bankin: unknown story; stories are {', '.join(STORIES)}; "
             "did you mean 'mobile_banking'?",
         ),
         (
@@ -89,7 +90,7 @@ Place = Callable[[str, str, str], str]
             "orchestrator_cpus",
             "orchestrator_cpus",
             "slow.yaml:{at}: stop_when.orchestrator_cpus: unknown gauge; stop_when takes orchestrator_cpu, load_cpu, "
-            "dns_cpu, kv_cpu, mobile_banking_cpu, backlog; did you mean 'orchestrator_cpu'?",
+            f"{', '.join(f'{name}_cpu' for name in COMPONENTS)}, backlog; did you mean 'orchestrator_cpu'?",
         ),
         (
             "{variant: budget, m",

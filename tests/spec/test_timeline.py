@@ -49,9 +49,9 @@ def test_phases_moved_by_a_variant_move_the_events(changed: Callable[..., Experi
         (
             FAULT,
             FAULT.replace("kv.latency", "k.latency"),
-            "no component 'k'; components are dns, kv; did you mean 'kv'",
+            "no component 'k'; components are dns, kv, mobile_banking; did you mean 'kv'",
         ),
-        (FAULT, FAULT.replace("kv.latency", "mobile_banking.latency"), "nothing can be done to it"),
+        (FAULT, FAULT.replace("kv.latency", "mobile_banking.latency"), "no 'latency'; it takes errors, crash"),
         (FAULT, FAULT.replace("kv.latency", "latency"), "is not of the form component.verb"),
         (FAULT, FAULT.replace("mean: 100ms", "mean: 100"), "100 is not a duration"),
         (

@@ -1,24 +1,15 @@
-"""What every app brain looks like to whoever drives it, live or simulated.
+"""What reaches a brain and what it answers, and the door of an app.
 
-An app is asked things (`handle`) and has things to do unasked (replays, refreshes). The usual form of the second is a
-background loop that polls; it costs wake-ups when idle, is late when busy, and cannot be exact in virtual time. So the
-brain states *when* it wants to act, and the driver asks it then:
-
-    flow = brain.handle(request, now_s)        run it; it returns a Response
-    for flow in brain.background(now_s): ...   start these beside it; what they return does not matter
-    brain.wake_s()                             when to call `background` next; inf for "not until something happened"
-
-A driver calls `background` after every step of every flow of this app (that is when something may have happened), and
-at `wake_s`. It costs one comparison when there is nothing to do.
+How a brain is driven is in `harness.models.component`; every component of the region has one, the apps too.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from harness import seeds
-from harness.flows.wants import Cause, Flow
+from harness.flows.wants import Cause
 from harness.policies.server import admission_steps
 from harness.policies.server_steps import QUEUE_FULL
 
@@ -34,33 +25,22 @@ class AppRequest(NamedTuple):
     op: int
     deadline_s: float = math.inf  # absolute, as the caller told it; inf for none
     criticality: int = 0
+    layer: int = 0  # at which it travelled; what is sent on its behalf travels one layer further in
+    n: int = 0  # 0 for the first try
 
 
 class Response(NamedTuple):
-    """What the app answers: an HTTP status, a code for failures ("" for none), and a JSON-able body."""
+    """What a component answers: an HTTP status, a code for failures ("" for none), and a JSON-able body.
+
+    `began_s` and `service_s` are for the record, where worker slots were used; nan says that work began at arrival.
+    """
 
     status: int
     code: str = ""
     body: Any = None
-
-
-class App(Protocol):
-    """The brain of an app. Flows yield wants (`harness.flows.wants`); times are seconds from the run's zero."""
-
-    def handle(self, request: AppRequest, now_s: float) -> Flow:
-        """The flow that serves one attempt and returns a Response. Closing it early abandons the attempt."""
-
-    def background(self, now_s: float) -> list[Flow]:
-        """Flows to start now, none of which has been given out before."""
-
-    def wake_s(self) -> float:
-        """When `background` should be asked next; a moment in the past means at once, inf not before an event."""
-
-    def gauges(self, now_s: float) -> dict[str, float]:
-        """Readings by name; names starting with `waiting_` are waiting work."""
-
-    def export(self) -> dict[str, Any]:
-        """What the audit needs, JSON-able."""
+    began_s: float = math.nan
+    service_s: float = 0.0
+    retry_after_s: float = math.nan
 
 
 class Door:

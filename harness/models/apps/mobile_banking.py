@@ -29,6 +29,7 @@ from harness.flows.call import CallResult, call
 from harness.flows.client import Client, worth_repeating
 from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
 from harness.models.apps.base import AppRequest, Door, Response
+from harness.models.component import Brain
 from harness.models.outbox import Item, Outbox, OutboxSpec
 from harness.policies.client import ClientSpec
 
@@ -61,10 +62,11 @@ class Transfer(NamedTuple):
     key: str
 
 
-class MobileBanking:
-    """The app's brain; see `harness.models.apps.base` for how it is driven."""
+class MobileBanking(Brain):
+    """The app's brain (see `harness.models.component`). At a crash the outbox was written down and sessions were not."""
 
     def __init__(self, spec: BankingSpec, seed: int, now_s: float) -> None:
+        super().__init__()
         self.spec = spec
         self.client = Client(spec.client, seed, f"mobile_banking/{STORE}", now_s)
         self.outbox = Outbox(spec.outbox, seed, now_s)
@@ -104,6 +106,10 @@ class MobileBanking:
     def wake_s(self) -> float:
         """When the next replay may start."""
         return self.outbox.next_s()
+
+    def crashed(self, now_s: float) -> None:
+        """Sessions were in memory."""
+        self._expires_s.clear()
 
     def gauges(self, now_s: float) -> dict[str, float]:
         """Readings; `sessions` counts those alive."""
@@ -182,7 +188,11 @@ class MobileBanking:
         ask = self._write_of(transfer, item.op)
         # Parent 0: no attempt of a user waits for this. Call numbers go on from try to try, so ids never meet.
         on_behalf = AppRequest("transfer", {}, 0, item.op)
-        result = yield from self._with_session(transfer.user, ask, on_behalf, now_s, calls_before=2 * item.tries)
+        try:
+            result = yield from self._with_session(transfer.user, ask, on_behalf, now_s, calls_before=2 * item.tries)
+        except GeneratorExit:  # the process ends in the middle of it
+            self.outbox.failed(item.op, now_s)
+            raise
         if self._is_done(result):
             self._confirm(item.op, result.ended_s)
             self.outbox.sent(item.op)

@@ -1,0 +1,121 @@
+"""What a component tells the experiment file about itself, as data: its verbs, its stories, its gauges.
+
+They are data, not lookups into the code that implements them, because the spec stands to the left of flows and services
+and must not know them; a house test compares the two. Verbs are of three kinds:
+
+    fault    starts something bad; takes `for` (its length) or lasts until a `heal`; expires by itself
+    heal     ends a fault by name
+    action   what an operator does, once; there is nothing to undo
+
+Each file in `harness/spec/components/` has the knobs of one component, `VERBS`, `STORIES` and `GAUGES`;
+`vocabulary.py` collects them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Story(NamedTuple):
+    """What a kind of user does: the component it talks to, all it needs, and its operations with default shares."""
+
+    target: str
+    needs: tuple[str, ...]
+    operations: dict[str, float]
+
+
+class Argument(NamedTuple):
+    """One entry of an event's `with`. Units as in the policy catalogue, and "word" for a name out of `choices`."""
+
+    name: str
+    unit: str  # "s", "per_s", "count", "number", "share" or "word"
+    help: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+class Verb(NamedTuple):
+    """One thing that can be done to a component. With `one_of`, exactly one of these arguments is needed."""
+
+    kind: str  # "fault", "heal" or "action"
+    help: str
+    arguments: tuple[Argument, ...] = ()
+    one_of: tuple[str, ...] = ()
+
+
+FOR: Final = Argument("for", "s", "how long the fault lasts; without it, a heal must follow")
+
+
+def fault(help_: str, *arguments: Argument, one_of: tuple[str, ...] = ()) -> Verb:
+    """A fault; every fault may be given its length."""
+    return Verb("fault", help_, (*arguments, FOR), one_of)
+
+
+def action(help_: str, *arguments: Argument) -> Verb:
+    """What an operator does."""
+    return Verb("action", help_, arguments)
+
+
+def heal(*faults: str) -> Verb:
+    """The end of any of `faults`."""
+    return Verb("heal", "end a fault", (Argument("fault", "word", "the fault to end", faults, required=True),))
+
+
+def with_heal(verbs: dict[str, Verb]) -> dict[str, Verb]:
+    """The same verbs, with one that heals every fault among them."""
+    faults = [name for name, verb in verbs.items() if verb.kind == "fault"]
+    return {**verbs, "heal": heal(*faults)} if faults else verbs
+
+
+SHARE_TO_FAIL: Final = Argument("share", "share", "the share that fails", required=True)
+LATENCY: Final = fault(
+    "service times become longer",
+    Argument("mean", "s", "the mean service time meanwhile"),
+    Argument("factor", "number", "how many times longer"),
+    one_of=("mean", "factor"),
+)
+ERRORS: Final = fault("a share of the requests is answered with an error", SHARE_TO_FAIL)
+CAPACITY: Final = fault(
+    "worker slots are taken away or added",
+    Argument("slots", "count", "how many there are meanwhile", required=True),
+)
+ADD_CAPACITY: Final = action(
+    "worker slots are added for good", Argument("slots", "count", "how many more", required=True)
+)
+DROP_QUEUE: Final = action("throw away all waiting work")
+THROTTLE_INTAKE: Final = action(
+    "operators let in at most a rate, before the component's own admission",
+    Argument("rate", "per_s", "how many requests a second", required=True),
+)
+OPEN_INTAKE: Final = action("operators take away intake throttle, ramp and shedding")
+RAMP: Final = action(
+    "operators let requests back in at a rate that grows evenly, and then all of them",
+    Argument("from", "per_s", "the rate at first", required=True),
+    Argument("to", "per_s", "the rate at the end", required=True),
+    Argument("over", "s", "how long it grows", required=True),
+)
+SHED: Final = action(
+    "operators refuse the less critical requests",
+    Argument("above", "count", "refuse criticalities above this number (0 is the most critical)", required=True),
+)
+
+# What every component that is hosted (harness.models.component) can suffer and be told.
+HOSTED: Final[dict[str, Verb]] = {
+    "errors": ERRORS,
+    "crash": fault("the process is gone: connections are refused or break, work in it is lost; then it starts again"),
+    "partition": fault(
+        "packets vanish: nothing that is sent to it arrives, or nothing it sends to one other component",
+        Argument("to", "word", "cut only its own requests to this component"),
+    ),
+    "throttle_intake": THROTTLE_INTAKE,
+    "open_intake": OPEN_INTAKE,
+    "ramp": RAMP,
+    "shed": SHED,
+}
+# What those with worker slots of their own can besides.
+WORKING: Final[dict[str, Verb]] = {
+    "latency": LATENCY,
+    "capacity": CAPACITY,
+    "add_capacity": ADD_CAPACITY,
+    "drop_queue": DROP_QUEUE,
+}
