@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,22 @@ class Stage:
 
     def ask(self, at_s: float, attempt: int, operation: str, timeout_s: float = 5.0, criticality: int = 0) -> None:
         want = Send("app", Request(operation, {}), attempt, 0, attempt, 0, 0, timeout_s, math.inf, criticality)
-        self.heap.at(at_s, lambda: self.caller.send(want, lambda reply: self.replies.update({attempt: reply})))
+
+        def send() -> None:
+            self.caller.send(want, lambda reply: self.replies.update({attempt: reply}))
+
+        self.heap.at(at_s, send)
 
     def fault(self, at_s: float, name: str, until_s: float, **params: Any) -> None:
         inject, heal = self.host.faults[name]
         self.heap.at(at_s, lambda: inject(params))
         self.heap.at(until_s, heal)
+
+    def operate(self, action: str, **params: Any) -> Callable[[], None]:
+        def act() -> None:
+            self.host.actions[action](params)
+
+        return act
 
     def play(self, until_s: float) -> dict[int, tuple[str, str, float]]:
         self.heap.run(until_s)
@@ -150,8 +161,12 @@ def test_a_partition_towards_one_component_keeps_what_is_sent_there_from_leaving
     stage.fault(0.1, "partition", 1.0, to="app")
     seen: list[Reply] = []
     want = Send("app", Request("open", {}), 9, 0, 0, 1, 0, 0.25, math.inf)
-    for at_s in (0.2, 1.2):
-        stage.heap.at(at_s, lambda: stage.host.caller.send(want, seen.append))
+
+    def send() -> None:
+        stage.host.caller.send(want, seen.append)
+
+    stage.heap.at(0.2, send)
+    stage.heap.at(1.2, send)
     stage.ask(0.3, 1, "open")  # what comes in still comes
     assert stage.play(2.0) == {1: ("OK", "NONE", 0.3)}
     assert [(reply.result, reply.cause, reply.ended_s) for reply in seen] == [
@@ -160,10 +175,10 @@ def test_a_partition_towards_one_component_keeps_what_is_sent_there_from_leaving
 
 
 def test_the_valve_stands_before_the_brain(stage: Stage) -> None:
-    stage.heap.at(0.1, lambda: stage.host.actions["shed"]({"above": 1}))
+    stage.heap.at(0.1, stage.operate("shed", above=1))
     stage.ask(0.2, 1, "open", criticality=1)
     stage.ask(0.2, 2, "open", criticality=2)
-    stage.heap.at(0.3, lambda: stage.host.actions["open_intake"]({}))
+    stage.heap.at(0.3, stage.operate("open_intake"))
     stage.fault(0.4, "errors", 0.6, share="100%")
     stage.ask(0.35, 3, "open", criticality=2)
     stage.ask(0.5, 4, "open")
