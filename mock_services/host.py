@@ -8,16 +8,13 @@ Each attempt is a flow that the driver plays inside aiohttp's handler; what the 
 of its own. The brain is asked for such flows after every step, since any step may have made one due, and by a timer
 when it said so.
 
-A crash must be felt like one and leave a whole record, so the process itself stays: its sockets close, connections
-break, flows end, the brain forgets what was in memory; healing binds the sockets again. A partition with `to` keeps
-what this process sends from arriving there; without, it keeps everything from arriving here.
+How it dies and is cut off is in `life.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -38,6 +35,7 @@ from harness.spec.region import KNOBS
 from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.driver import Driver
 from mock_services.http_face import HttpFace, ServedLog, gone, read, refuse, reply
+from mock_services.life import Life
 from mock_services.outbound import Outbound
 from mock_services.resolver import RegionResolver
 
@@ -90,21 +88,17 @@ class HostedService(Component):
         self._knobs = knobs
         self._resolver_spec = resolver
         self._conventions = conventions
-        self._socks: list[socket.socket] = []
-        self._face = self._new_face()
+        self._life = Life(context, self._new_face, self._die, self._return, self._send_nothing_to)
         self._open: dict[object, _Open] = {}
         self._beside: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
-        self._down = self._deaf = False
-        self._turn: asyncio.Task[None] | None = None  # going down, or coming up
         self._unnamed_stream = seeds.stream_id(f"{context.component}/unnamed")
         self._unnamed = 0
 
     def bind(self) -> None:
         """Take the component's addresses. Raises RunError when a port is taken."""
-        place = self._context.place
-        self._socks = [self._context.bind_tcp(address, place.port) for address in place.addresses]
+        self._life.bind()
 
     async def start(self) -> None:
         """See the contract."""
@@ -121,22 +115,18 @@ class HostedService(Component):
         self._served = ServedLog(context.served())
         for name, switch in {**self._valve.faults, **self._brain.faults}.items():
             self.faults[name] = self._fault(switch.on, switch.off)
-        self.faults["crash"] = Fault(self._crash, self._restart)
-        self.faults["partition"] = Fault(self._cut_off, self._rejoin)
+        self.faults.update(self._life.faults)
         for name, deed in {**self._valve.actions, **self._brain.actions}.items():
             self.actions[name] = self._action(deed)
-        await self._face.start(self._socks)
+        await self._life.begin()
         self._look(self._clock.now_s())
 
     async def stop(self) -> None:
         """See the contract; attempts still open are written as unfinished."""
         self._driver.stopping = True
-        if self._turn is not None:
-            await asyncio.gather(self._turn, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
-        if not self._down:
-            await self._face.stop()
+        await self._life.end()
         await self._end_beside()
         for attempt, arrived_s, transport, _ in self._open.values():
             self._served.add(attempt, arrived_s, arrived_s, math.nan, 0.0, gone(transport))
@@ -150,8 +140,8 @@ class HostedService(Component):
             **self._brain.gauges(now_s),
             **self._valve.gauges(now_s),
             **self._resolver.cache.gauges(),
-            "down": float(self._down),
-            "connections": float(self._face.connections),
+            "down": float(self._life.down),
+            "connections": float(self._life.face.connections),
         }
 
     def export(self) -> dict[str, Any]:
@@ -166,14 +156,15 @@ class HostedService(Component):
             asked = await read(request)
         except ValueError as error:
             return reply(400, "bad_request", {"message": str(error)})
-        if self._deaf:
-            return await self._face.hold(request)
+        face = self._life.face
+        if self._life.deaf:
+            return await face.hold(request)
         context = asked.context
         cause = self._valve.admit(asked.attempt, context.criticality, context.n == 0, arrived_s)
         if cause is not Cause.NONE:
             self._served.add(asked.attempt, arrived_s, math.nan, self._clock.now_s(), 0.0, gone(transport))
             silent = self._conventions.refusal == "silent" and cause is not Cause.INJECTED
-            return await self._face.hold(request) if silent else refuse(cause)
+            return await face.hold(request) if silent else refuse(cause)
         op = context.op if asked.attempt else self._ticket()
         about = AppRequest(
             asked.operation, asked.params, asked.attempt, op, context.deadline_s, context.criticality,
@@ -190,7 +181,7 @@ class HostedService(Component):
         refused = response.code in _REFUSALS
         self._end(key, math.nan if refused else response.began_s, refused=refused, service_s=response.service_s)
         if refused and self._conventions.refusal == "silent":
-            return await self._face.hold(request)
+            return await face.hold(request)
         return reply(response.status, response.code, response.body, response.retry_after_s)
 
     def _new_face(self) -> HttpFace:
@@ -200,7 +191,7 @@ class HostedService(Component):
     def _end(self, key: object, began_s: float, *, refused: bool = False, service_s: float = 0.0) -> None:
         """Write the served row. An attempt that worked nobody's slot began when it came and held nothing."""
         attempt, arrived_s, transport, _ = self._open.pop(key)
-        if math.isnan(began_s) and not (refused or self._down):
+        if math.isnan(began_s) and not (refused or self._life.down):
             began_s = arrived_s
         self._served.add(attempt, arrived_s, began_s, self._clock.now_s(), service_s, gone(transport))
 
@@ -209,11 +200,14 @@ class HostedService(Component):
         self._unnamed += 1
         return seeds.mix(self._context.seed, self._unnamed_stream, self._unnamed)
 
+    def _send_nothing_to(self, component: str | None) -> None:
+        self._outbound.cut_off(component)
+
     # What the brain does unasked
 
     def _look(self, now_s: float) -> None:
         """Start the flows that may go by now, and set the timer to when the next may."""
-        if self._driver.stopping or self._down:
+        if self._driver.stopping or self._life.down:
             return
         wake_s = self._brain.wake_s()
         if wake_s <= now_s:
@@ -267,49 +261,16 @@ class HostedService(Component):
 
         return act
 
-    def _crash(self, params: Params) -> None:
-        if not self._down:
-            self._down = True
-            self._turn = asyncio.create_task(self._go_down(self._turn))
-
-    def _restart(self) -> None:
-        if self._down and not self._driver.stopping:
-            self._turn = asyncio.create_task(self._come_up(self._turn))
-
-    async def _go_down(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await before
+    async def _die(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_s = None, math.inf
-        self._face.abort()
         for served in list(self._open.values()):
             if served.task is not None:
                 served.task.cancel()
         await self._end_beside()
-        await self._face.stop()
         self._brain.crashed(self._clock.now_s())
 
-    async def _come_up(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await before
-        self._face = self._new_face()
-        self.bind()
-        await self._face.start(self._socks)
-        self._down = False
+    def _return(self) -> None:
         self._brain.restarted(self._clock.now_s())
         self._look(self._clock.now_s())
-
-    def _cut_off(self, params: Params) -> None:
-        self._rejoin()
-        to = params.get("to")
-        if to is None:
-            self._deaf = True
-        elif to not in self._context.targets():
-            raise ValueError(f"to is {to!r}; there are: {', '.join(self._context.targets())}")
-        else:
-            self._outbound.cut_off(str(to))
-
-    def _rejoin(self) -> None:
-        self._deaf = False
-        self._outbound.cut_off(None)

@@ -1,7 +1,7 @@
 """The table store on the wire: a station decides when, a table store decides what, and this file only carries.
 
     POST /read, /write      see `harness.models.table`; any number of addresses, one station behind them all
-    faults and actions      see `harness.models.store_controls`
+    faults and actions      see `harness.models.store_controls`; and the end of the process (`life.py`)
 
 A request is offered to the station as it arrives. When the station says it is done, its work takes effect, whether or
 not anybody still waits for the answer: without cancellation a server does not know that its caller has gone, and that
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from typing import Any
 
 from aiohttp import web
@@ -33,6 +32,7 @@ from harness.spec.components.kv import Kv
 from harness.spec.experiment import Conventions
 from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
+from mock_services.life import Life
 
 _UNNAMED = seeds.stream_id("kv/unnamed")
 _KNOWN = frozenset({"read", "write"})
@@ -46,8 +46,9 @@ async def build(context: ServiceContext) -> Component:
         station = station_spec(spec, conventions)
     except ValueError as error:
         raise SpecError(f"region.kv: {error}") from error
-    socks = [context.bind_tcp(address, context.place.port) for address in context.place.addresses]
-    return KvService(context, station, socks, spec.connection.max_age_s, silent=conventions.refusal == "silent")
+    service = KvService(context, station, spec.connection.max_age_s, silent=conventions.refusal == "silent")
+    service.bind()
+    return service
 
 
 class _Work:
@@ -70,7 +71,6 @@ class KvService(Component):
         self,
         context: ServiceContext,
         station: StationSpec,
-        socks: list[socket.socket],
         max_age_s: float | None = None,
         silent: bool = False,
     ) -> None:
@@ -79,33 +79,37 @@ class KvService(Component):
         self._context = context
         self._clock = context.clock
         self._spec = station
-        self._socks = socks
         self._silent = silent
-        self._face = HttpFace(self.handle, context.seed, max_age_s, station.cancellation)
+        self._max_age_s = max_age_s
+        self._life = Life(context, self._new_face, self._die, lambda: None)
         self._work: dict[int, _Work] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
         self._unnamed = self._errors = self._duplicates = self._abandoned = 0
         self._last_wait_s = 0.0
-        self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
+        self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")} | self._life.faults
         self.actions = {
             "drop_queue": self._drop_queue,
             **{name: self._action(name) for name in ("add_capacity", "throttle_intake", "open_intake")},
         }
+
+    def bind(self) -> None:
+        """Take the component's addresses. Raises RunError when a port is taken."""
+        self._life.bind()
 
     async def start(self) -> None:
         """See the contract."""
         self._station = Station(self._spec, self._context.seed, self._clock.now_s())
         self._controls = StoreControls(self._station, self._context.seed)
         self._served = ServedLog(self._context.served())
-        await self._face.start(self._socks)
+        await self._life.begin()
 
     async def stop(self) -> None:
         """See the contract; what the station still has is written as unfinished."""
         self._pump(self._clock.now_s())
         if self._timer is not None:
             self._timer.cancel()
-        await self._face.stop()
+        await self._life.end()
         for work in self._work.values():
             self._served.add(work.asked.attempt, work.arrived_s, math.nan, math.nan, 0.0, gone(work.transport))
         self._work.clear()
@@ -125,8 +129,8 @@ class KvService(Component):
             "items": float(self.store.items()),
             "replayed_writes_total": float(self.store.replayed_total),
             "write_conflicts_total": float(self.store.conflicts_total),
-            "connections": float(self._face.connections),
-            "connections_aged_total": float(self._face.aged_total),
+            "connections": float(self._life.face.connections),
+            "connections_aged_total": float(self._life.face.aged_total),
         }
 
     def export(self) -> dict[str, Any]:
@@ -140,6 +144,9 @@ class KvService(Component):
             asked = await read(request)
         except ValueError as error:
             return reply(400, "bad_request", {"message": str(error)})
+        face = self._life.face
+        if self._life.deaf:
+            return await face.hold(request)
         if asked.operation not in _KNOWN:
             return reply(404, "unknown_operation", {"message": f"no {asked.operation!r}; there are: read, write"})
         attempt = asked.attempt or self._ticket()
@@ -156,14 +163,14 @@ class KvService(Component):
         if cause is not Cause.NONE:
             self._served.add(asked.attempt, now_s, math.nan, now_s, 0.0, gone(request.transport))
             self._pump(now_s)
-            return await self._face.hold(request) if self._silent else refuse(cause)
+            return await face.hold(request) if self._silent else refuse(cause)
         work = self._work[attempt] = _Work(asked, now_s, request.transport)
         self._pump(now_s)
         if work.answer is None:
             await self._wait_for(attempt, work)
         answer = work.answer or Answer(503, "dropped", {})
         if self._silent and answer.code == "dropped":
-            return await self._face.hold(request)
+            return await face.hold(request)
         return reply(answer.status, answer.code, answer.body)
 
     async def _wait_for(self, attempt: int, work: _Work) -> None:
@@ -212,6 +219,21 @@ class KvService(Component):
         self._served.add(work.asked.attempt, done.arrived_s, done.began_s, done.ended_s, done.service_s, abandoned)
         if work.waiter is not None and not work.waiter.done():
             work.waiter.set_result(None)
+
+    def _new_face(self) -> HttpFace:
+        return HttpFace(self.handle, self._context.seed, self._max_age_s, self._spec.cancellation)
+
+    async def _die(self) -> None:
+        """All work inside is lost, also that in the slots; tables were written down."""
+        now_s = self._clock.now_s()
+        self._pump(now_s)
+        self._station.lose_all(now_s)
+        for work in self._work.values():
+            self._served.add(work.asked.attempt, work.arrived_s, math.nan, now_s, 0.0, True)
+            if work.waiter is not None:
+                work.waiter.cancel()
+        self._work.clear()
+        self._pump(now_s)
 
     def _ticket(self) -> int:
         """A number for a request that came without an attempt id, so that it can be served like the others."""

@@ -47,7 +47,12 @@ class StoreServer:
         self._wake_s = math.inf  # when it rings; inf when it does not
         self._controls = StoreControls(station, seed)
         self._erring = False  # the error fault is on
-        self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")}
+        self._deaf = False  # the partition fault keeps everything from it
+        self.faults = {
+            **{name: self._fault(name) for name in ("latency", "capacity", "errors")},
+            "crash": (self._crash, self._restart),
+            "partition": (lambda params: self._cut_off(True), lambda: self._cut_off(False)),
+        }
         self.actions: dict[str, Callable[[Params], object]] = {
             "drop_queue": self._drop_queue,
             **{name: self._action(name) for name in ("add_capacity", "throttle_intake", "open_intake")},
@@ -57,6 +62,11 @@ class StoreServer:
         """Offer the request to the station."""
         _, _, attempt, _, _, _, n, _, deadline_s, criticality = exchange.want
         now_s = self._heap.now_s
+        if self._deaf:
+            return
+        if self.down:
+            exchange.break_off()
+            return
         if self._erring and self._controls.hits(attempt):
             self._row(attempt, now_s, math.nan, now_s, 0.0, exchange)
             exchange.fail(Cause.INJECTED)
@@ -140,6 +150,24 @@ class StoreServer:
             self._settle()
 
         return on, off
+
+    def _crash(self, params: Params) -> None:
+        """All work inside is lost, also that in the slots; tables were written down."""
+        now_s = self._heap.now_s
+        self._settle()
+        self.down, self.since_s = True, now_s
+        self.station.lose_all(now_s)
+        for attempt, exchange in self._inside.items():
+            self._rows.add(attempt, 0, _ns(exchange.arrived_s), -1, _ns(now_s), 0, 1)
+            exchange.break_off()
+        self._inside.clear()
+        self._settle()
+
+    def _restart(self) -> None:
+        self.down = False
+
+    def _cut_off(self, deaf: bool) -> None:
+        self._deaf = deaf
 
     def _drop_queue(self, params: Params) -> dict[str, int]:
         dropped = self._controls.drop_queue(self._heap.now_s)

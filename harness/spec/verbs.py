@@ -99,14 +99,18 @@ SHED: Final = action(
     Argument("above", "count", "refuse criticalities above this number (0 is the most critical)", required=True),
 )
 
+CRASH: Final = fault("the process is gone: connections break or are refused, work in it is lost; then it starts again")
+PARTITION: Final = fault("packets vanish: nothing that is sent to it arrives")
+PARTITION_TO: Final = fault(
+    "packets vanish: nothing that is sent to it arrives, or nothing it sends to one other component",
+    Argument("to", "word", "cut only its own requests to this component"),
+)
+
 # What every component that is hosted (harness.models.component) can suffer and be told.
 HOSTED: Final[dict[str, Verb]] = {
     "errors": ERRORS,
-    "crash": fault("the process is gone: connections are refused or break, work in it is lost; then it starts again"),
-    "partition": fault(
-        "packets vanish: nothing that is sent to it arrives, or nothing it sends to one other component",
-        Argument("to", "word", "cut only its own requests to this component"),
-    ),
+    "crash": CRASH,
+    "partition": PARTITION_TO,
     "throttle_intake": THROTTLE_INTAKE,
     "open_intake": OPEN_INTAKE,
     "ramp": RAMP,

@@ -283,6 +283,18 @@ SCENES = {
         ),
         client=FAST_CALLS,
     ),
+    "a crash and a restart": Scene(
+        edges=(Edge(0.1, "crash", {}), Edge(0.2, "crash", None)), client={"attempts": 2, "backoff": JITTER}
+    ),
+    "two crashes while callers give up": Scene(
+        edges=(
+            Edge(0.05, "crash", {}), Edge(0.1, "crash", None), Edge(0.2, "crash", {}), Edge(0.25, "crash", None),
+        ),
+        client=FAST_CALLS,
+    ),
+    "cut off for a while": Scene(
+        edges=(Edge(0.1, "partition", {}), Edge(0.2, "partition", None)), client=FAST_CALLS
+    ),
     "a hedged read": Scene(rate_per_s=150.0, client={"hedge": {"kind": "delayed", "delay": "30ms"}, "attempts": 2}),
     "cut in the middle": Scene(client=FAST_CALLS, edges=SLOW[:1], until_s=0.25),
 }  # fmt: skip

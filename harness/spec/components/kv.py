@@ -21,6 +21,8 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         "latency": verbs.LATENCY,
         "capacity": verbs.CAPACITY,
         "errors": verbs.ERRORS,
+        "crash": verbs.CRASH,
+        "partition": verbs.PARTITION,
         "drop_queue": verbs.DROP_QUEUE,
         "add_capacity": verbs.ADD_CAPACITY,
         "throttle_intake": verbs.THROTTLE_INTAKE,
