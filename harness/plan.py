@@ -20,6 +20,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -122,6 +123,14 @@ class Plan:
         order = np.argsort(intended_s, kind="stable")
         op = np.arange(1, intended_s.size + 1, dtype=np.uint64)
         return Schedule(op, np.concatenate(stories)[order], intended_s[order])
+
+    def kind(self, story: str, op: int) -> str:
+        """What operation `op` of a story is, by its mix; the same draw as the story's own (`StoryContext.kind`)."""
+        shares = {name: share for name, share in self.experiment.mix(story).items() if share > 0.0}
+        total = sum(shares.values())
+        u = seeds.draw(self.seed, seeds.stream_id(f"story/{story}"), 1, op)
+        edges = zip(shares, accumulate(shares.values()), strict=True)
+        return next((name for name, edge in edges if u < edge / total), next(reversed(shares)))
 
     def at_zero(self, zero_monotonic_ns: int) -> Plan:
         """The same plan with the run's zero fixed."""

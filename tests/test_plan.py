@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from harness import seeds
 from harness.errors import RecordError, SpecError
+from harness.flows.call import Client
+from harness.flows.stories.base import find_story, make_context
 from harness.plan import Plan, Schedule, arrivals_s, fingerprint, make_plan
 from harness.spec import ExperimentFile, parse_experiment
 from harness.spec.experiment import Arrivals
@@ -217,3 +219,14 @@ def test_a_damaged_plan_is_refused_as_a_record(file: ExperimentFile, spoil: Any,
     with pytest.raises(RecordError, match=said) as caught:
         Plan.from_json(value, "runs/x/plan.json")
     assert str(caught.value).startswith("runs/x/plan.json: ")
+
+
+def test_the_plan_knows_what_each_operation_is_as_the_story_does(file: ExperimentFile) -> None:
+    plan = make_plan(file, "naive", 3)
+    experiment = plan.experiment
+    story = find_story("mobile_banking").STORY
+    client = Client(experiment.load["mobile_banking"].client.policy(), 3, "load/mobile_banking", 0.0)
+    context = make_context(story, client, 3, 400, experiment.mix("mobile_banking"), 1.5)
+    kinds = [plan.kind("mobile_banking", op) for op in range(1, 1001)]
+    assert kinds == [context.kind(op) for op in range(1, 1001)]
+    assert set(kinds) == {"transfer", "balance"}

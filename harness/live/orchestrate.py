@@ -272,13 +272,11 @@ class LiveRun:
         return self.out.state
 
     async def _export(self, control: Control) -> None:
-        target = self.folder.path / "exports"
-        target.mkdir(exist_ok=True)
         for child in self.services:
             if not child.alive:
                 continue
             try:
-                self.folder.write_json(target / f"{child.name}.json", await control.export(child.name))
+                self.folder.write_export(child.name, await control.export(child.name))
             except HarnessError as error:
                 text = f"{child.name}: its state could not be fetched for the audit"
                 self.log.write("note", text=text, error=str(error))

@@ -34,6 +34,7 @@ from harness.policies import catalogue
 from harness.policies.entry import make
 from harness.policies.resolver import ResolverSpec
 from harness.record.region import DNS_PORT, RegionMap, read_region
+from harness.spec.vocabulary import criticality_of
 
 READY_FILE = "load.ready"
 POLL_S = 0.02
@@ -98,7 +99,9 @@ class Session:
             load = experiment.load[story.name]
             client = Client(load.client.policy(), self.plan.seed, f"load/{story.name}", clock.now_s())
             mix = experiment.mix(story.name)
-            context = make_context(story, client, self.plan.seed, load.users, mix, load.client.deadline_s)
+            context = make_context(
+                story, client, self.plan.seed, load.users, mix, load.client.deadline_s, criticality_of(story.name)
+            )
             playing.append(Playing(module, context, names.index(story.app)))
         return LoadRun(clock, Operations(driver, recorder, playing), self.resolver)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class RunFolder:
         self.journal = path / "journal.jsonl"
         self.gauges = path / "gauges.rows"
         self.rows = path / "rows"
+        self.exports = path / "exports"  # what each component's state was at the end, for the audit
         self.audit = path / "audit.json"
         self.measures = path / "measures.json"
         self.report = path / "report.html"
@@ -74,11 +76,19 @@ class RunFolder:
             raise RecordError(f"{path}: holds {type(loaded).__name__}, not an object")
         return loaded
 
-    def write_json(self, path: Path, value: object, mode: int = 0o644) -> None:
+    def write_export(self, component: str, state: Mapping[str, Any]) -> None:
+        """A component's state at the end of the run; compact, because a store's effect log is long."""
+        try:
+            self.exports.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.exports}: cannot be made: {error.strerror}") from error
+        self.write_json(self.exports / f"{component}.json", state, indent=None)
+
+    def write_json(self, path: Path, value: object, mode: int = 0o644, indent: int | None = 1) -> None:
         """Replace one of the folder's JSON files in one step. NaN is refused: undefined is null with a reason."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+            temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
             temporary.chmod(mode)
             temporary.replace(path)
         except OSError as error:

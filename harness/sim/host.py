@@ -120,6 +120,10 @@ class Host:
             "down": float(self.down),
         }
 
+    def export(self) -> dict[str, Any]:
+        """What the brain knows."""
+        return self.brain.export()
+
     def close(self) -> None:
         """Cut what is under way and write its rows."""
         for attempt, talk in list(self._inside.items()):

@@ -92,6 +92,10 @@ class StoreServer:
         """The station's readings."""
         return {**self.station.gauges(now_s), "items": float(self.table.items())}
 
+    def export(self) -> dict[str, Any]:
+        """Tables and effect log."""
+        return self.table.export()
+
     def close(self) -> None:
         """Write the rows of what is still inside."""
         for attempt, exchange in self._inside.items():

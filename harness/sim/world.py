@@ -41,6 +41,7 @@ from harness.sim.host import Host
 from harness.sim.network import Caller, Delays, Server
 from harness.sim.servers import StoreServer
 from harness.spec.region import HOSTED
+from harness.spec.vocabulary import criticality_of
 from harness.timeline import Due, edges
 
 GAUGE_PERIOD_S = 0.25
@@ -178,7 +179,9 @@ class World:
         load = self.plan.experiment.load[name]
         client = Client(load.client.policy(), self.plan.seed, f"load/{name}", 0.0)
         mix = self.plan.experiment.mix(name)
-        context = make_context(module.STORY, client, self.plan.seed, load.users, mix, load.client.deadline_s)
+        context = make_context(
+            module.STORY, client, self.plan.seed, load.users, mix, load.client.deadline_s, criticality_of(name)
+        )
         return module, context, self._numbers[module.STORY.app]
 
     def _next_operation(self) -> None:
@@ -284,7 +287,13 @@ class World:
         self._writers.append(writer)
         return writer
 
+    def _export(self) -> None:
+        """The states the audit reads, as they are when the drain ends."""
+        for name, server in self.servers.items():
+            self.folder.write_export(name, {"t_s": self.heap.now_s, "component": name, **server.export()})
+
     def _close(self) -> None:
+        self._export()
         for talk in list(self._open.values()):
             talk.cut()
             self.ended(talk, Outcome.UNFINISHED, -1)

@@ -16,12 +16,27 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 
+class Wish(NamedTuple):
+    """One operation of an app, as data: what it is worth, how critical it is, and what happens instead when it fails.
+
+    `criticality` 0 is the most critical. `value` is what its user loses when it fails, in pounds. `effect` names the
+    table in which it must leave exactly one record with its operation number ("" for one that only reads).
+    """
+
+    criticality: int
+    value: float
+    fallback: str
+    effect: str = ""
+
+
 class Story(NamedTuple):
     """What a kind of user does: the component it talks to, all it needs, and its operations with default shares."""
 
     target: str
     needs: tuple[str, ...]
     operations: dict[str, float]
+    wishes: dict[str, Wish] = {}  # by operation; empty for stories that stand for no app  # noqa: RUF012
+    sector: str = ""  # of the app, as in "food"
 
 
 class Argument(NamedTuple):

@@ -15,6 +15,7 @@ from harness.spec.components import (
     functions,
     identity,
     kv,
+    load,
     mobile_banking,
     network,
     provider,
@@ -23,7 +24,19 @@ from harness.spec.components import (
 )
 from harness.spec.verbs import Argument, Story, Verb
 
-__all__ = ["COMPONENTS", "MEASURES", "PHASES", "STORIES", "VERBS", "Argument", "Story", "Verb"]
+__all__ = [
+    "COMPONENTS",
+    "DEEDS",
+    "GAUGES",
+    "MEASURES",
+    "PHASES",
+    "PSEUDO",
+    "STORIES",
+    "VERBS",
+    "Argument",
+    "Story",
+    "Verb",
+]
 
 VERBS: Final[dict[str, dict[str, Verb]]] = {
     "dns": dns.VERBS,
@@ -51,6 +64,40 @@ STORIES: Final[dict[str, Story]] = {
     **provider.STORIES,
 }
 COMPONENTS: Final = tuple(VERBS)
+
+
+def criticality_of(story: str) -> dict[str, int]:
+    """How critical a story's operations are, by name; 0 is the most critical."""
+    return {name: wish.criticality for name, wish in STORIES[story].wishes.items()}
+# What a timeline can do without a component, by its name and verb.
+PSEUDO: Final[dict[str, dict[str, Verb]]] = load.PSEUDO
+# All that the `do` of an entry may say.
+DEEDS: Final = (*(f"{name}.{verb}" for name, verbs in {**VERBS, "load": load.VERBS}.items() for verb in verbs), "pause")
+# What every hosted component reports beside its own: its valve's, its resolver's, and whether its process is gone.
+_OF_HOSTS: Final = (
+    "intake_refused_total",
+    "shed_total",
+    "errors_injected_total",
+    "resolver_queries_total",
+    "resolver_hits_total",
+    "resolver_empties_total",
+    "resolver_stale_total",
+    "down",
+)
+# The gauges a `when:` may name: those that a component reports live and simulated alike.
+GAUGES: Final[dict[str, tuple[str, ...]]] = {
+    "dns": dns.GAUGES,
+    "kv": kv.GAUGES,
+    "mobile_banking": (*mobile_banking.GAUGES, *_OF_HOSTS),
+    "compute": (*compute.GAUGES, *_OF_HOSTS),
+    "network": (*network.GAUGES, *_OF_HOSTS),
+    "balancer": (*balancer.GAUGES, *_OF_HOSTS),
+    "queue": (*queue.GAUGES, *_OF_HOSTS),
+    "functions": (*functions.GAUGES, *_OF_HOSTS),
+    "identity": (*identity.GAUGES, *_OF_HOSTS),
+    "status": (*status.GAUGES, *_OF_HOSTS),
+    "provider": (*provider.GAUGES, *_OF_HOSTS),
+}
 
 PHASES: Final = ("warm_up", "baseline", "outage", "recovery", "drain")
 

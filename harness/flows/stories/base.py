@@ -48,6 +48,8 @@ class StoryContext(NamedTuple):
     mix: tuple[tuple[float, str], ...]  # (cumulative share, operation), the last share 1.0
     stream: int  # all of the story's draws are keyed under it
     luck: tuple[int, ...]  # the beginning of draws number 0, 1, ...
+    criticality: Mapping[str, int]  # of operations; 0, the most critical, for those it does not name
+    memory: dict[str, Any]  # what the story keeps from operation to operation, as an app on a phone does
 
     def draw(self, what: int, op: int) -> float:
         """The draw in (0, 1) number `what` of operation `op`, the same as seeds.draw(seed, stream, what, op)."""
@@ -77,7 +79,13 @@ class StoryModule(Protocol):
 
 
 def make_context(
-    story: Story, client: Client, seed: int, users: int, mix: Mapping[str, float], deadline_s: float
+    story: Story,
+    client: Client,
+    seed: int,
+    users: int,
+    mix: Mapping[str, float],
+    deadline_s: float,
+    criticality: Mapping[str, int] | None = None,
 ) -> StoryContext:
     """The context of a story. `mix` gives shares by operation. Raises SpecError for an operation it does not have."""
     unknown = sorted(set(mix) - set(story.operations))
@@ -94,7 +102,9 @@ def make_context(
     names = [name for name, _ in shares]
     stream = seeds.stream_id(f"story/{story.name}")
     luck = tuple(seeds.mix(seed, stream, what) for what in range(_DRAWS))
-    return StoryContext(seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream, luck)
+    return StoryContext(
+        seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream, luck, criticality or {}, {}
+    )
 
 
 def ask(
@@ -102,7 +112,8 @@ def ask(
 ) -> Generator[Want, Answer, CallResult]:
     """One call of a user to an app: layer 0, the operation's only call."""
     return call(
-        ctx.client, app, request, op=op, layer=0, parent_id=0, call_no=0, now_s=now_s, deadline_s=due_s
+        ctx.client, app, request, op=op, layer=0, parent_id=0, call_no=0, now_s=now_s, deadline_s=due_s,
+        criticality=ctx.criticality.get(request.operation, 0),
     )  # fmt: skip
 
 
