@@ -8,16 +8,16 @@ operations, which is a pure function of (seed, spec) and is computed where it is
     plan.schedule()            op, story and intended start of every operation
     plan.to_json()             what plan.json holds; `Plan.from_json` reads it back
 
-Arrivals: `poisson` sums exponential gaps from a NumPy generator seeded by mix(seed, "arrivals/<story>"), in blocks of
-fixed size, so that a longer run begins with the same operations; `even` starts operation k of a story at k / rate.
-Other draws (service times, jitter) are pure hashes of what they are for and are not in the plan (`harness.seeds`).
+How arrivals are drawn is in `harness.arrivals`. Operations are numbered from 1 in order of time; those that a surge
+adds come after all others in the numbering (not in time), so that with a surge every other operation keeps its number,
+and with it every draw keyed by it. An entry of the timeline with a `when:` has no moment here; it is fixed how it will
+be decided (`harness.runbook`), and only the run's journal says when it was. Other draws (service times, jitter) are pure hashes of what they are for and are not in the plan (`harness.seeds`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -28,37 +28,44 @@ from numpy.typing import NDArray
 
 import harness
 from harness import seeds
+from harness.arrivals import arrivals_s, surge_s
 from harness.errors import RecordError, SpecError
 from harness.spec.events import events_of
-from harness.spec.experiment import Arrivals, Experiment
+from harness.spec.experiment import Experiment
 from harness.spec.load import ExperimentFile, resolved_experiment
 from harness.spec.moments import Span as Phase
+from harness.spec.surges import surges_of
+from harness.spec.vocabulary import STORIES
 from harness.units import show_s
 
 SCHEMA_VERSION: Final = 1
 ENGINES: Final = ("live", "world")
-_BLOCK: Final = 1024
 _NOT_IN_FINGERPRINT: Final = ("title", "description", "seed", "repeat", "expect")
 
 
 class Event(NamedTuple):
-    """One edge of the timeline. `params` are the file's `with`, texts with units as written; `what` is the file's `do`.
+    """One entry of the timeline. `params` are the file's `with`, texts with units as written; `what` is the file's `do`.
 
     Faults last for `params["for"]`, or until a later heal of the same fault; `harness.spec.events` has the ends in SI.
+    `at_s` is None with a `when`; that and `square` are as the file has them.
     """
 
     id: str
-    at_s: float
+    at_s: float | None
     component: str
     verb: str
     kind: str  # "fault", "heal" or "action"
     params: dict[str, Any]
     fix: bool
     what: str
+    when: dict[str, Any] | None = None
+    square: dict[str, Any] | None = None
 
 
 class Schedule(NamedTuple):
-    """All operations by intended start: arrays of one length. `op` is index + 1; `story` indexes plan.stories."""
+    """All operations by intended start: arrays of one length. `op` is each number from 1 once, in order of time but for
+    those a surge added, which have the highest; `story` indexes plan.stories.
+    """
 
     op: NDArray[np.uint64]
     story: NDArray[np.uint16]
@@ -104,8 +111,8 @@ class Plan:
         return self.experiment.region.instances()
 
     @property
-    def fix_s(self) -> float:
-        """The moment the trigger is gone."""
+    def fix_s(self) -> float | None:
+        """The moment the trigger is gone; None when only the run will tell."""
         return next(event.at_s for event in self.timeline if event.fix)
 
     def phase(self, name: str) -> Phase:
@@ -119,10 +126,21 @@ class Plan:
             due_s = arrivals_s(load.arrivals, self.seed, story, self.load_end_s)
             times.append(due_s)
             stories.append(np.full(due_s.size, index, dtype=np.uint16))
-        intended_s = np.concatenate(times)
+        plain = _merged(times, stories)
+        surges = surges_of(self.experiment, events_of(self.experiment).events)
+        if not surges:
+            return plain
+        times = [surge_s(surge, self.experiment.load[surge.story].arrivals, self.seed) for surge in surges]
+        number = {story: index for index, story in enumerate(self.experiment.load)}
+        stories = [
+            np.full(due_s.size, number[surge.story], dtype=np.uint16)
+            for surge, due_s in zip(surges, times, strict=True)
+        ]
+        further = _merged(times, stories, plain.op.size)
+        both = (np.concatenate(pair) for pair in zip(plain, further, strict=True))
+        op, story_of, intended_s = both
         order = np.argsort(intended_s, kind="stable")
-        op = np.arange(1, intended_s.size + 1, dtype=np.uint64)
-        return Schedule(op, np.concatenate(stories)[order], intended_s[order])
+        return Schedule(op[order], story_of[order], intended_s[order])
 
     def kind(self, story: str, op: int) -> str:
         """What operation `op` of a story is, by its mix; the same draw as the story's own (`StoryContext.kind`)."""
@@ -131,6 +149,20 @@ class Plan:
         u = seeds.draw(self.seed, seeds.stream_id(f"story/{story}"), 1, op)
         edges = zip(shares, accumulate(shares.values()), strict=True)
         return next((name for name, edge in edges if u < edge / total), next(reversed(shares)))
+
+    def apps(self) -> dict[str, Any]:
+        """What audit and impact need of each story that stands for an app, so that they read only the run folder."""
+        return {
+            name: {
+                "app": story.target,
+                "sector": story.sector,
+                "users": self.experiment.load[name].users,
+                "mix": self.experiment.mix(name),
+                "operations": {kind: wish._asdict() for kind, wish in story.wishes.items()},
+            }
+            for name, story in ((name, STORIES[name]) for name in self.stories)
+            if story.wishes
+        }
 
     def at_zero(self, zero_monotonic_ns: int) -> Plan:
         """The same plan with the run's zero fixed."""
@@ -152,6 +184,7 @@ class Plan:
             "timeline": [_event_json(event) for event in self.timeline],
             "stories": list(self.stories),
             "components": self.components,
+            "apps": self.apps(),
             "spec": self.experiment.written(),
         }
 
@@ -194,11 +227,20 @@ class Plan:
             rate, process = load.arrivals.rate_per_s, load.arrivals.process
             lines.append((0.0, 1, f"load    {story}: {rate:g}/s, {process}, {load.users} users"))
         for event in self.timeline:
-            params = ", ".join(f"{name} {found}" for name, found in event.params.items())
-            marks = "  <- fix: measures count from here" if event.fix else ""
-            lines.append((event.at_s, 2, f"{event.kind:<7} {event.what}{f' ({params})' if params else ''}{marks}"))
+            if event.at_s is not None:
+                lines.append((event.at_s, 2, _line(event)))
+        resolved = events_of(self.experiment).events
+        for timed in resolved:
+            if timed.kind == "fault" and timed.at_s >= 0.0 and (timed.component == "load" or timed.square is not None):
+                lines.append((timed.ends_s, 1, f"heal    {timed.what} ends"))
         lines.append((self.end_s, 3, "end"))
-        return [f"{at_s:9.3f}  {text}" for at_s, _, text in sorted(lines, key=lambda line: line[:2])]
+        table = [f"{at_s:9.3f}  {text}" for at_s, _, text in sorted(lines, key=lambda line: line[:2])]
+        conditions = {timed.id: timed.trigger for timed in resolved}
+        return table + [
+            f"     when  {_line(event)}: {trigger.told}"
+            for event in self.timeline
+            if (trigger := conditions[event.id]) is not None
+        ]
 
 
 def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engine: str = "live") -> Plan:
@@ -212,13 +254,14 @@ def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engin
     timeline = tuple(
         Event(
             timed.id,
-            timed.at_s,
+            None if timed.trigger is not None else timed.at_s,
             timed.component,
             timed.verb,
             timed.kind,
             dict(experiment.timeline[timed.number].with_),
             timed.fix,
             timed.what,
+            *_written(experiment, timed.number),
         )
         for timed in events_of(experiment).events
     )
@@ -236,25 +279,33 @@ def fingerprint(experiment: Experiment) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def arrivals_s(arrivals: Arrivals, seed: int, story: str, end_s: float) -> NDArray[np.float64]:
-    """Moments at which operations of one story are due, ascending, all in [0, end_s)."""
-    if arrivals.process == "even":
-        due_s = np.arange(math.ceil(end_s * arrivals.rate_per_s) + 1) / arrivals.rate_per_s
-        return due_s[due_s < end_s]
-    rng = np.random.Generator(np.random.PCG64(seeds.mix(seed, seeds.stream_id(f"arrivals/{story}"))))
-    blocks, last_s = [], 0.0
-    while last_s < end_s:
-        block = last_s + np.cumsum(rng.exponential(1.0 / arrivals.rate_per_s, _BLOCK))
-        blocks.append(block)
-        last_s = float(block[-1])
-    due_s = np.concatenate(blocks) if blocks else np.empty(0)
-    return due_s[due_s < end_s]
+def _merged(times: list[NDArray[np.float64]], stories: list[NDArray[np.uint16]], after: int = 0) -> Schedule:
+    """Arrivals of several stories in order of time, numbered from `after` + 1."""
+    intended_s = np.concatenate(times)
+    order = np.argsort(intended_s, kind="stable")
+    op = np.arange(after + 1, after + intended_s.size + 1, dtype=np.uint64)
+    return Schedule(op, np.concatenate(stories)[order], intended_s[order])
+
+
+def _line(event: Event) -> str:
+    params = ", ".join(f"{name} {found}" for name, found in event.params.items())
+    square = f", {event.square['on']} on, {event.square['off']} off" if event.square is not None else ""
+    marks = "  <- fix: measures count from here" if event.fix else ""
+    return f"{event.kind:<7} {event.what}{f' ({params}{square})' if params else ''}{marks}"
+
+
+def _written(experiment: Experiment, number: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The `when` and the `square` of an entry, as a file would have them."""
+    event = experiment.timeline[number]
+    parts = (event.when, event.square)
+    when, square = (part.model_dump(mode="json", by_alias=True) if part is not None else None for part in parts)
+    return when, square
 
 
 def _event_json(event: Event) -> dict[str, Any]:
     entry = event._asdict()
     entry["with"] = entry.pop("params")
-    return entry
+    return {key: value for key, value in entry.items() if value is not None or key == "at_s"}
 
 
 def _event(entry: Mapping[str, Any]) -> Event:

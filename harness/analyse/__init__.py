@@ -30,17 +30,21 @@ def judge(folder: RunFolder) -> tuple[dict[str, Any], Curves]:
     from harness.analyse import drawing, evidence, measures
 
     found = evidence.gather(folder)
-    values = measures.assemble(found)
-    folder.write_json(folder.measures, values)
-    return values, drawing.draw(found)
+    return _written(folder, measures.assemble(found)), drawing.draw(found)
 
 
 def analyse(folder: RunFolder) -> dict[str, Any]:
     """All measures of a run, also written to its measures.json. Raises RecordError when the folder is not a run."""
     from harness.analyse import evidence, measures
 
-    values = measures.assemble(evidence.gather(folder))
+    return _written(folder, measures.assemble(evidence.gather(folder)))
+
+
+def _written(folder: RunFolder, values: dict[str, Any]) -> dict[str, Any]:
+    """The same measures, now in the folder; the audit also by itself, for those who only want it."""
     folder.write_json(folder.measures, values)
+    if values.get("audit") is not None:
+        folder.write_json(folder.audit, values["audit"])
     return values
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analyse import amplification, dns, validity
+from harness.analyse import amplification, audit, dns, impact, status_page, validity
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
 from harness.analyse.facts import facts_of
@@ -199,12 +199,22 @@ def _others(sheet: Sheet, evidence: Evidence) -> None:
     """What other parts of the run recorded."""
     run = evidence.run
     sheet.put("dns", dns.story(run.journal), "no name service took part")
-    audit = run.folder.read_json(run.folder.audit) if run.folder.audit.is_file() else None
-    sheet.put("audit", audit, "no audit was recorded")
-    sheet.put("impact", None, "no value per operation is recorded in this plan")
-    sheet.put("status_page", None, "this region has no status page")
+    sheet.put("audit", audit.audit(run), "no operation of this run should leave a record in a store")
+    sheet.put("impact", impact.impact(run, evidence.moments), "no value per operation is recorded in this plan")
+    _status_page(sheet, evidence)
     sheet.put("conventions", run.plan.get("spec", {}).get("conventions"), "the plan does not say")
     sheet.put("files", [
         {"name": f.path.name, "kind": f.kind, "rows": int(f.rows.size), "complete": f.complete, "torn": f.torn_bytes}
         for f in run.files
     ])  # fmt: skip
+
+
+def _status_page(sheet: Sheet, evidence: Evidence) -> None:
+    """How late the health page was, and how long it was wrong."""
+    run = evidence.run
+    if not (run.plan.get("components") or {}).get("status"):
+        sheet.put("status_page", None, "this region has no status page")
+        return
+    found = status_page.measure(run.journal, evidence.moments, evidence.steady)
+    for key in ("first_post_lag_s", "false_clear_s"):
+        sheet.put(f"status_page.{key}", getattr(found, key), found.why.get(key, ""))

@@ -88,6 +88,10 @@ class Outbox:
         """The operations owed, oldest first."""
         return list(self._items)
 
+    def owed(self) -> list[tuple[int, float]]:
+        """The operations owed and since when, oldest first."""
+        return [(op, item.added_s) for op, item in self._items.items()]
+
     def add(self, op: int, payload: Any, now_s: float) -> bool:
         """Owe `op`; due at once. One already owed stays as it is. False when the box is full and the item is lost."""
         if op in self._items:

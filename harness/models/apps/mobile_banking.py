@@ -140,7 +140,7 @@ class MobileBanking(Brain):
         """For the audit: operations the app knows to be done, and those it still owes."""
         return {
             "confirmed": sorted(self.confirmed),
-            "owed": self.outbox.ops(),
+            "owed": self.outbox.owed(),
             "outbox_dropped": self.outbox.dropped_total,
             "idempotency_keys": self.spec.idempotency_keys,
         }

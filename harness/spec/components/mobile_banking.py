@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted
 from harness.spec.values import MaybeRate, Model, PositiveDuration
-from harness.spec.verbs import Story, Verb, with_heal
+from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
 class Sessions(Model):
@@ -40,5 +40,34 @@ class MobileBanking(Hosted):
 
 VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
 STORIES: Final = {
-    "mobile_banking": Story("mobile_banking", ("dns", "kv", "mobile_banking"), {"transfer": 0.7, "balance": 0.3})
+    "mobile_banking": Story(
+        "mobile_banking",
+        ("dns", "kv", "mobile_banking"),
+        {"transfer": 0.7, "balance": 0.3},
+        {
+            "transfer": Wish(0, 0.40, "kept in an outbox and sent when the store answers again", effect="transfers"),
+            "balance": Wish(1, 0.05, "none: the customer looks again later"),
+        },
+        sector="banking",
+    )
 }
+GAUGES: Final[tuple[str, ...]] = (
+    "waiting_outbox",
+    "waiting_orbit",
+    "in_flight",
+    "outbox_sending",
+    "outbox_open",
+    "outbox_added_total",
+    "outbox_sent_total",
+    "outbox_settled_total",
+    "outbox_failed_total",
+    "outbox_dropped_total",
+    "kv_in_flight",
+    "kv_attempts_total",
+    "kv_calls_total",
+    "throttled_client_total",
+    "retries_refused_total",
+    "refused_total",
+    "sessions",
+    "sessions_rebuilt_total",
+)
