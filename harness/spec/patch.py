@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.spec.region import APPS, HOSTED, PRESETS
+from harness.spec.region import ALWAYS, HOSTED, PRESETS
 from harness.spec.vocabulary import STORIES
 
 
@@ -63,7 +63,7 @@ def filled(raw: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(region, Mapping):
         result["region"] = region = merge(PRESETS.get(str(region.get("preset")), {}), region, keep_null=())
         for name in HOSTED:
-            part = region.get(name, {} if name in APPS else None)
+            part = region.get(name, {} if name in ALWAYS else None)
             if isinstance(part, Mapping):
                 region[name] = _with_client(part, result.get("client"))
     load = result.get("load")

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from harness.spec.components import (
+    airline,
     balancer,
+    coffee,
     compute,
     dns,
+    food_delivery,
     functions,
+    hospital,
     identity,
     kv,
     load,
@@ -20,7 +24,9 @@ from harness.spec.components import (
     network,
     provider,
     queue,
+    smart_home,
     status,
+    streaming,
 )
 from harness.spec.verbs import Argument, Story, Verb
 
@@ -42,6 +48,12 @@ VERBS: Final[dict[str, dict[str, Verb]]] = {
     "dns": dns.VERBS,
     "kv": kv.VERBS,
     "mobile_banking": mobile_banking.VERBS,
+    "food_delivery": food_delivery.VERBS,
+    "hospital": hospital.VERBS,
+    "smart_home": smart_home.VERBS,
+    "streaming": streaming.VERBS,
+    "coffee": coffee.VERBS,
+    "airline": airline.VERBS,
     "compute": compute.VERBS,
     "network": network.VERBS,
     "balancer": balancer.VERBS,
@@ -54,6 +66,12 @@ VERBS: Final[dict[str, dict[str, Verb]]] = {
 STORIES: Final[dict[str, Story]] = {
     **mobile_banking.STORIES,
     **kv.STORIES,
+    **food_delivery.STORIES,
+    **hospital.STORIES,
+    **smart_home.STORIES,
+    **streaming.STORIES,
+    **coffee.STORIES,
+    **airline.STORIES,
     **compute.STORIES,
     **network.STORIES,
     **balancer.STORIES,
