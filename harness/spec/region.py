@@ -2,7 +2,8 @@
 
 Each component's knobs are in `harness/spec/components/`, with defaults. The preset `small` is three DNS enactors, one
 table store of 250 requests a second behind two addresses, and one banking app: the values at which the flagship outage
-was tried on real sockets. The preset `region` has every service of the cloud besides, and `sectors` every app. A component set to null is absent.
+was tried on real sockets. The preset `region` has every service of the cloud besides, and `sectors` every app. A
+component set to null is absent.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ ALWAYS: Final = ("mobile_banking",)  # there unless it is set to null
 HOSTED: Final = (*APPS, *CLOUD)  # components with a brain of their own, which may call others and so have a client
 MANAGED: Final = ("kv",)  # components whose records are written by plans; the other names are fixed
 # A preset is a patch over the defaults of the models.
-PRESETS: Final[dict[str, dict[str, Any]]] = {"small": {}, "region": {name: {} for name in CLOUD}, "sectors": {name: {} for name in APPS}}
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "small": {},
+    "region": {name: {} for name in CLOUD},
+    "sectors": {name: {} for name in APPS},
+}
 # The knobs of each hosted component, for whoever has only its name.
 KNOBS: Final[dict[str, type[Hosted]]] = {
     "mobile_banking": MobileBanking,
