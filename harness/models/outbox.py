@@ -8,6 +8,8 @@ come back. A retry budget does not help, since each item's first send is not a r
     pace         how often one may start (GCRA), or none
     the gate     while the last call of any kind failed, nothing is sent; the first success opens it
     retry wait   an item whose replay failed waits retry_wait x (1..2), by its own draw
+    expiry       an item older than this when its turn comes is thrown away, and remembered as such; or none
+    collapse     a new item takes the place of a waiting one under the same `about` (the newest state of a thing)
 
 Items are keyed by operation, not by attempt: a client that tried three times is owed one notification, not three (and
 two configurations that differ only in retries meet the same surge). An operation that is confirmed by a later attempt
@@ -35,6 +37,7 @@ class OutboxSpec(NamedTuple):
     pace: pacing.PaceSpec | None
     retry_wait_s: float
     capacity: int
+    expiry_s: float = math.inf
 
 
 class Item(NamedTuple):
@@ -44,6 +47,7 @@ class Item(NamedTuple):
     payload: Any
     added_s: float
     tries: int
+    about: object = None
 
 
 class Outbox:
@@ -56,6 +60,8 @@ class Outbox:
         self.settled_total = 0  # confirmed by somebody else
         self.failed_total = 0  # replays that did not confirm
         self.dropped_total = 0  # the box was full
+        self.collapsed_total = 0  # a newer item about the same took their place
+        self.expired: list[tuple[int, float]] = []  # thrown away for their age, and since when owed
         self._seed = seed
         self._open = True
         self._pace = pacing.start(spec.pace, now_s) if spec.pace else None
@@ -64,6 +70,7 @@ class Outbox:
         self._due: list[tuple[float, int, int]] = []  # (due, birth, op)
         self._queued: dict[int, int] = {}  # op -> birth of its entry in `_due`; entries with another birth are void
         self._births = 0
+        self._about: dict[object, int] = {}
 
     def __len__(self) -> int:
         """Items owed, those on their way included."""
@@ -92,14 +99,23 @@ class Outbox:
         """The operations owed and since when, oldest first."""
         return [(op, item.added_s) for op, item in self._items.items()]
 
-    def add(self, op: int, payload: Any, now_s: float) -> bool:
-        """Owe `op`; due at once. One already owed stays as it is. False when the box is full and the item is lost."""
+    def add(self, op: int, payload: Any, now_s: float, about: object = None) -> bool:
+        """Owe `op`; due at once. One already owed stays as it is. False when the box is full and the item is lost.
+
+        With `about`, a waiting item about the same leaves: only the newest matters (the last reading of a sensor).
+        """
         if op in self._items:
             return True
+        if about is not None:
+            older = self._about.get(about)
+            if older in self._queued:
+                self._forget(older)
+                self.collapsed_total += 1
+            self._about[about] = op
         if len(self._items) >= self.spec.capacity:
             self.dropped_total += 1
             return False
-        self._items[op] = Item(op, payload, now_s, 0)
+        self._items[op] = Item(op, payload, now_s, 0, about)
         self.added_total += 1
         self._push(now_s, op)
         return True
@@ -130,8 +146,14 @@ class Outbox:
 
     def take(self, now_s: float) -> Item | None:
         """The next item to send, or None if none may go at `now_s`. The taker owes `sent` or `failed`."""
-        if now_s < self.next_s():
-            return None
+        while True:
+            if now_s < self.next_s():
+                return None
+            oldest = self._items[self._due[0][2]]
+            if now_s - oldest.added_s < self.spec.expiry_s:
+                break
+            self._forget(oldest.op)
+            self.expired.append((oldest.op, oldest.added_s))
         if self.spec.pace is not None and self._pace is not None:
             self._pace, _ = pacing.take(self.spec.pace, self._pace, now_s)
         op = heapq.heappop(self._due)[2]
@@ -140,6 +162,9 @@ class Outbox:
         self._items[op] = item
         self._sending.add(op)
         return item
+
+    def _forget(self, op: int) -> None:
+        del self._items[op], self._queued[op]
 
     def sent(self, op: int) -> None:
         """The replay of `op` was confirmed."""
