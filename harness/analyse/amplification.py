@@ -5,7 +5,7 @@ which layer does it, and a ratio over the whole run dilutes it with the healthy 
 
     overall     attempts leaving the outermost client / operations due
     by_layer    attempts / calls, for each "caller->callee"          (a call is counted by its first try)
-    end_to_end  requests that reached the innermost server / operations due
+    end_to_end  requests that reached the table store (or the innermost server) / operations due
     peak        the highest `overall` in any rolling second
 
 `end_to_end` is over 1 in good health when one operation needs several requests; compare it with its baseline.
@@ -21,6 +21,8 @@ import numpy as np
 from harness.analyse.moments import Moments
 from harness.analyse.percentiles import Floats
 from harness.analyse.windows import Windows
+
+STORE = "kv"  # what everything rests on: attempts that reach it are what an operation costs in the end
 
 
 class Amplification(NamedTuple):
@@ -88,7 +90,9 @@ def wasted_share(windows: Windows, moments: Moments) -> float | None:
 
 
 def _innermost(windows: Windows) -> str | None:
-    """The server the deepest layer of attempts goes to, if it records what it serves."""
+    """The table store if it recorded what it served, else the server the deepest layer of attempts goes to."""
     served = set(windows.who("arrived"))
+    if STORE in served:
+        return STORE
     edges = [edge for edge in windows.layers if edge.partition("->")[2] in served]
     return max(edges, key=lambda e: (windows.layers[e], e)).partition("->")[2] if edges else None

@@ -7,17 +7,22 @@ import errno
 import importlib
 import json
 import os
+import resource
 import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from harness.errors import RecordError, RunError, SpecError
+from harness.errors import HarnessError, RecordError, RunError, SpecError
 from harness.study import crew as crew_module
 from harness.study import table
 from harness.study.axes import number_of, read_axis
-from harness.study.cluster import Cluster
+from harness.study.cluster import Cluster, check_versions, version_here
 from harness.study.crew import Crew, Job
 from harness.study.design import make_design
 from harness.study.journal import Journal, of
@@ -45,6 +50,7 @@ def steep(settings: dict[str, object], seed: int) -> object:
     return told(length_s < 0.63 * 50.0 / rate + 0.01 * (seed % 5 - 2))
 
 
+MAIN = "from harness.cli import main; __name__ == '__main__' and main()"
 OVER = ("phases.outage=0.4s..1s:25", "load.kv_reads.arrivals.rate=40/s..60/s:5")
 
 
@@ -147,6 +153,28 @@ def test_a_full_disk_ends_the_sweep_and_keeps_what_is_done(tmp_path: Path, subje
         assert len(journal) == sweep.runs
 
 
+def test_a_disk_that_fills_within_a_line_leaves_whole_lines(tmp_path: Path, subject: Subject) -> None:
+    """Not a stand-in: the system itself takes twenty bytes more and then no more."""
+    sweep = planned(subject, "phases.outage=0.4s,0.5s")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        full = pytest.raises(RunError, match="too large; 2 finished runs are kept")
+        with full, journal_of(tmp_path, sweep) as journal:
+            journal.add(("0.4s",), 1, told(True))
+            journal.add(("0.4s",), 2, told(True))
+            size = (tmp_path / "sweep.jsonl").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
+            journal.add(("0.4s",), 3, told(True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "sweep.jsonl").stat().st_size == size + 20
+    with journal_of(tmp_path, sweep) as journal:
+        assert len(journal) == 2
+        carry_out(sweep, journal, Answering(lambda settings, seed: told(True)), quiet)
+    lines = (tmp_path / "sweep.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in lines]) == 1 + sweep.runs
+
+
 def test_every_cell_is_checked_before_anything_runs(subject: Subject) -> None:
     with pytest.raises(SpecError, match=r"client\.attempts=21"):
         check(planned(subject, "phases.outage=0.4s,0.5s", "client.attempts=19..21"))
@@ -206,15 +234,95 @@ def test_a_worker_killed_from_outside_costs_nothing(tmp_path: Path, subject: Sub
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # Dask's own
-def test_a_cluster_tells_the_same_bit_for_bit(tmp_path: Path, subject: Subject) -> None:
+@pytest.mark.parametrize("engine", ["world", "auto"])
+def test_a_cluster_tells_the_same_bit_for_bit(tmp_path: Path, subject: Subject, engine: str) -> None:
     pytest.importorskip("distributed")
-    sweep = planned(subject, "phases.outage=0.4s,0.9s", seeds=2)
-    rows = []
-    for number, hands in enumerate((Crew(subject, "world", 1), Cluster(subject, "world", "local"))):
-        with journal_of(tmp_path / f"{number}", sweep) as journal, hands as crew:
+    sweep = planned(subject, "phases.outage=0.4s,0.9s", seeds=2, engine=engine)
+    written = []
+    for name, hands in (("crew", Crew(subject, engine, 1)), ("cluster", Cluster(subject, engine, "local"))):
+        with journal_of(tmp_path / name, sweep) as journal, hands as crew:
             carry_out(sweep, journal, crew, quiet)
-            rows.append(table.run_rows(sweep, journal))
-    assert rows[0] == rows[1]
+            paths = table.write(table.run_rows(sweep, journal), tmp_path / name / "runs")
+            paths += table.write(table.cell_rows(sweep, table.cells_of(sweep, journal)), tmp_path / name / "cells")
+            written.append([(path.name, path.read_bytes()) for path in paths])
+    assert written[0] == written[1]
+
+
+class Answered:
+    """A future of a cluster: a result, or an error."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def result(self) -> object:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (CancelledError("scheduler-connection-lost"), "scheduler at tcp://far:8786 was lost; finished runs are kept"),
+        (KeyError("worker"), "gave up on a job after losing its workers"),  # stands in for Dask's KilledWorker
+        (SpecError("client.attempts=99"), "client.attempts=99"),
+    ],
+)
+def test_what_a_cluster_loses_is_said_in_words(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    class Dask:
+        KilledWorker = KeyError
+
+        @staticmethod
+        def as_completed() -> Dask:
+            return Dask()
+
+        def add(self, future: Answered) -> None:
+            self.future = future
+
+        def __next__(self) -> Answered:
+            return self.future
+
+        def submit(self, *_: object, **__: object) -> Answered:
+            return Answered(error)
+
+    monkeypatch.setitem(sys.modules, "distributed", Dask)
+    cluster = Cluster(subject, "world", "tcp://far:8786")
+    cluster._client = Dask()
+    with pytest.raises(HarnessError, match=says):
+        list(cluster.run([Job((("phases.outage",),), ("0.4s",), (1,))]))
+
+
+def test_a_worker_of_another_version_is_refused() -> None:
+    check_versions({"tcp://one": version_here()})
+    with pytest.raises(RunError, match=r"the worker at tcp://two has blackstart 0\.0\.1"):
+        check_versions({"tcp://one": version_here(), "tcp://two": "0.0.1"})
+
+
+@pytest.mark.long
+def test_a_sweep_killed_with_all_its_process_goes_on_and_ends_in_the_same_bytes(tmp_path: Path, small: Path) -> None:
+    """SIGKILL from outside, no clean-up: the workers end by themselves, and nothing that was finished is run again."""
+
+    def command(out: str) -> list[str]:
+        over = ["--over", "phases.outage=0.4s..1s:4", "--over", "load.kv_reads.arrivals.rate=40/s..60/s:3"]
+        words = ["sweep", str(small), *over, "--engine", "world", "--workers", "2", "--seeds", "3"]
+        return [sys.executable, "-c", MAIN, *words, "--out", str(tmp_path / out)]
+
+    journal = tmp_path / "killed" / "sweep.jsonl"
+    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 8):
+        time.sleep(0.01)
+    children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it was killed before it was done"
+    kept = journal.read_bytes()
+    for out in ("killed", "whole"):
+        assert subprocess.run(command(out), capture_output=True, check=False).returncode == 0
+    assert journal.read_bytes().startswith(kept[: kept.rindex(b"\n") + 1])
+    assert journal.read_bytes().count(b"\n") == 1 + 4 * 3 * 3
+    for name in ("runs.csv", "cells.csv", "phase.svg"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert len(children) >= 2
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()], "no worker outlives its parent"
 
 
 def test_refinement_finds_the_full_grids_boundary_with_a_fraction_of_its_runs(tmp_path: Path, subject: Subject) -> None:

@@ -1,0 +1,16 @@
+"""A caller with two providers, against a served region:
+
+    blackstart serve experiments/components/failover_herd.yaml    in one terminal
+    locust -f locustfiles/replicated_reads.py                     in another, then http://localhost:8089
+
+What they do is in `harness/flows/stories/replicated_reads.py`; when, and with which retries, is the experiment's.
+"""
+
+from __future__ import annotations
+
+from harness.flows.stories import replicated_reads
+from harness.load.hooks import Pacer, play
+
+__all__ = ["Pacer"]
+
+play(replicated_reads.STORY)
