@@ -109,11 +109,16 @@ def test_with_the_line_capped_or_expired_work_dropped_all_are_leased_in_n_over_c
     assert play(minimal(droplets, c, t, drop=True), 1000) == (every, 0)
 
 
-def test_a_cap_one_above_what_can_be_served_in_time_saves_nobody() -> None:
-    """Why the cap is C T and not about C T: with one more the last in line is always a tick too late."""
+@pytest.mark.parametrize(("cap", "leased_by", "wasted"), [(12, 12, 0), (13, 15, 11), (15, 32, 78)])
+def test_every_place_more_than_can_be_served_in_time_costs(cap: int, leased_by: int, wasted: int) -> None:
+    leased, lost = play(minimal(48, 4, 3, cap), 400)
+    assert (len(leased), leased[-1], lost) == (leased_by, 48, wasted)
+
+
+def test_a_cap_one_tick_of_work_too_high_saves_nobody() -> None:
+    """The last in a line of C (T + 1) is always a tick too late, and everybody who enters is the last."""
     leased, wasted = play(minimal(48, 4, 3, cap=16), 400)
-    assert leased[-1] == 12
-    assert wasted == 4 * (400 - 3)
+    assert (leased[-1], wasted) == (12, 4 * (400 - 3))
 
 
 @given(sizes)

@@ -78,6 +78,12 @@ def test_the_threshold_is_exact_with_a_store_that_answers_within_the_tick(c: int
     assert region.gauge("lease_worker_busy") == (0.0 if fix else 1.0)
 
 
+@pytest.mark.parametrize(("now_s", "first_s"), [(-0.98, 0.0), (0.0, 0.0), (0.31, 0.4)])
+def test_ticks_begin_at_multiples_of_their_length_and_none_before_zero(now_s: float, first_s: float) -> None:
+    spec = ComputeSpec(LEASES, 0.1, None, ClientSpec(1.5, 0.5, 3))
+    assert Compute(spec, stage.given()._replace(now_s=now_s)).wake_s() == pytest.approx(first_s, abs=1e-12)
+
+
 def test_leases_run_out_slowly_while_the_store_is_gone_and_are_all_wanted_when_it_is_back() -> None:
     region = Region(LeaseSpec(droplets=40, attempts_per_tick=4, timeout_ticks=3, lease_ticks=15, check_ticks=10))
     region.stage.until(0.95)
