@@ -1,4 +1,5 @@
 """`blackstart explore dns`: is there any order of steps in which the automation breaks, and does a fix stop them all?
+`blackstart explore leases` asks the same of the lease manager (`explore_leases.py`).
 
 Prints one table, fix against invariant, and the shortest failing schedule of the first fix that has one as a story.
 A refuted fix is a result, not an error: exit 0. A verdict that a limit prevented exits 3.
@@ -20,19 +21,24 @@ if TYPE_CHECKING:
     from harness.flows.dns_plans import RaceFix
     from harness.sim.explore import Bounds, Finding, Limits
 
-SUBJECTS = ("dns",)
+SUBJECTS = ("dns", "leases")
 
 
 def explore(
-    subject: Annotated[str, typer.Argument(help="what to search: dns")],
-    fix: Annotated[
-        list[str] | None, typer.Option(help="search this race fix; may be given again (default: all)")
-    ] = None,
+    subject: Annotated[str, typer.Argument(help="what to search: dns or leases")],
+    fix: Annotated[list[str] | None, typer.Option(help="search this fix; may be given again (default: all)")] = None,
     enactors: Annotated[int, typer.Option(help="number of enactors, beside one planner")] = 3,
     endpoints: Annotated[int, typer.Option(help="up to so many endpoints; one is searched first")] = 3,
     generations: Annotated[int, typer.Option(help="up to so many generations of plans")] = 6,
     keep_generations: Annotated[int, typer.Option(help="how many older generations clean-up keeps")] = 0,
     addresses: Annotated[int, typer.Option(help="addresses behind each endpoint")] = 2,
+    droplets: Annotated[int, typer.Option(help="leases: number of droplets")] = 24,
+    attempts: Annotated[int, typer.Option(help="leases: attempts finished in a tick")] = 4,
+    timeout_ticks: Annotated[int, typer.Option(help="leases: an attempt that waited so long is wasted")] = 3,
+    lease_ticks: Annotated[int, typer.Option(help="leases: how long a lease lasts")] = 2,
+    outages: Annotated[int, typer.Option(help="leases: how often the store may go away")] = 1,
+    restarts: Annotated[int, typer.Option(help="leases: how often the managers may be restarted")] = 0,
+    late: Annotated[int, typer.Option(help="leases: 1 lets the store answer a tick late")] = 0,
     max_states: Annotated[
         int, typer.Option(min=1, help="give up beyond so many states of one fix (about 60 bytes each)")
     ] = 16_000_000,
@@ -44,11 +50,19 @@ def explore(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON, alone on stdout")] = False,
 ) -> int:
-    """Search every interleaving of planner, enactors and clean-up, for each race fix."""
+    """Search every order of steps: of planner, enactors and clean-up (dns), or around the lease manager (leases)."""
     from harness.sim.explore import Bounds, check_bounds
 
     if subject not in SUBJECTS:
         raise SpecError(f"explore: {subject!r} cannot be searched; there is: {', '.join(SUBJECTS)}")
+    if subject == "leases":
+        from harness.cli.explore_leases import explore_leases
+        from harness.sim import explore_leases as search
+
+        if replay_to is not None:
+            raise SpecError("--replay-to: a schedule of leases cannot be replayed; it goes with explore dns")
+        around = search.Bounds(droplets, attempts, timeout_ticks, lease_ticks, outages, restarts, late)
+        return explore_leases(fix or [], around, _limits(max_states, max_time), stories=stories, as_json=as_json)
     bounds = Bounds(enactors, endpoints, generations, keep_generations, addresses)
     try:
         check_bounds(bounds)

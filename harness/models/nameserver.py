@@ -129,10 +129,11 @@ class NameServer:
 
 
 def managed_components(spec: Mapping[str, Any], components: tuple[str, ...], apps: frozenset[str]) -> tuple[str, ...]:
-    """The components whose records the plans manage: those in `endpoints`, else all but dns and the apps."""
+    """The components whose records the plans manage: those in `endpoints`, else all but dns and `apps`, else all."""
     named = spec.get("endpoints")
     if named is None:
-        return tuple(name for name in components if name != "dns" and name not in apps)
+        others = tuple(name for name in components if name != "dns")
+        return tuple(name for name in others if name not in apps) or others
     for name in named:
         if name not in components or name == "dns":
             known = ", ".join(component for component in components if component != "dns")

@@ -27,15 +27,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.flows import lease_manager
-from harness.flows.lease_manager import Leases, LeaseSpec, Work
+from harness.flows.lease_manager import LeaseSpec
 from harness.sim.explore import Limits, Verdict
+from harness.sim.explore_leases_scene import Key, Scene, Step, all_answered, calm_tick, key_of, steps
 
-__all__ = ["Bounds", "Finding", "Invariant", "LeaseFix", "Scene", "check_bounds", "explore", "spec_of"]
-
-Key = tuple[Any, ...]
 FOREVER = -1
 
 
@@ -65,24 +63,6 @@ class Bounds(NamedTuple):
     outages: int = 1
     restarts: int = 0
     late: int = 0
-
-
-class Scene(NamedTuple):
-    """The manager and the world around it. `overdue`: open calls (their kind and droplet) from before this tick."""
-
-    leases: Leases
-    up: bool
-    outages: int  # that may still come
-    restarts: int
-    overdue: frozenset[tuple[str, int]] = frozenset()
-
-
-class Step(NamedTuple):
-    """One event: what it is ("tick", "check 3", "attempt 3", "probe", "gone", "back", "restart") and what it leads to."""
-
-    name: str
-    after: Scene
-    wasted: int = 0
 
 
 class Finding(NamedTuple):
@@ -123,45 +103,6 @@ def explore(fix: LeaseFix, bounds: Bounds, limits: Limits | None = None) -> tupl
     return tuple(settled[invariant] for invariant in Invariant)
 
 
-def steps(spec: LeaseSpec, scene: Scene, late: int) -> Iterator[Step]:
-    """Everything that can happen next; of droplets that are in the same place, one."""
-    leases, up = scene.leases, scene.up
-    if up and scene.outages:
-        yield Step("gone", scene._replace(up=False, outages=scene.outages - 1))
-    if not up:
-        yield Step("back", scene._replace(up=True))
-    if scene.restarts:
-        fresh = lease_manager.restart(leases)
-        yield Step("restart", scene._replace(leases=fresh, restarts=scene.restarts - 1, overdue=frozenset()))
-    open_calls = _open(leases)
-    if not (scene.overdue if late else open_calls):
-        done = lease_manager.tick(spec, leases)
-        yield Step("tick", scene._replace(leases=done.state, overdue=frozenset(open_calls)), len(done.wasted))
-    told = set()
-    for kind, droplet in open_calls:
-        mark = (kind, signature(spec, scene, droplet) if kind != "probe" else ())
-        if mark not in told:
-            told.add(mark)
-            after = _answered(spec, leases, kind, droplet, up)
-            name = kind if kind == "probe" else f"{kind} {droplet}"
-            yield Step(name, scene._replace(leases=after, overdue=scene.overdue - {(kind, droplet)}))
-
-
-def signature(spec: LeaseSpec, scene: Scene, droplet: int) -> Key:
-    """All there is to know about one droplet, but its name and the date."""
-    leases = scene.leases
-    return (max(0, leases.until[droplet] - leases.tick), *_whereabouts(spec, scene)[droplet])
-
-
-def key_of(spec: LeaseSpec, scene: Scene) -> Key:
-    """Equal for two scenes that differ in nothing but names of droplets and the date."""
-    leases, tick = scene.leases, scene.leases.tick
-    ends = (end - tick if end else 0 for end in leases.until)
-    droplets = sorted((end, *where) for end, where in zip(ends, _whereabouts(spec, scene), strict=True))
-    probe = leases.probing + (("probe", 0) in scene.overdue)
-    return (scene.up, scene.outages, scene.restarts, leases.failures, probe, *droplets)
-
-
 class Calm:
     """From a state on, the store is there and answers everything before the next tick: how many ticks until all are
     leased? FOREVER when the same state comes again. Remembered for every state that is passed."""
@@ -172,7 +113,7 @@ class Calm:
 
     def ticks(self, scene: Scene) -> int:
         """Ticks until all droplets are leased."""
-        scene = Scene(_all_answered(self._spec, scene.leases), True, 0, 0)
+        scene = Scene(all_answered(self._spec, scene.leases), True, 0, 0)
         passed: list[Key] = []
         here = key_of(self._spec, scene)
         while here not in self._ticks:
@@ -188,12 +129,6 @@ class Calm:
             count = FOREVER if count == FOREVER else count + 1
             self._ticks[before] = count
         return count
-
-
-def calm_tick(spec: LeaseSpec, scene: Scene) -> tuple[Scene, int]:
-    """What is open is answered well, then comes a tick, and the store answers that at once; attempts wasted."""
-    done = lease_manager.tick(spec, _all_answered(spec, scene.leases))
-    return Scene(_all_answered(spec, done.state), True, 0, 0), len(done.wasted)
 
 
 def _search(fix: LeaseFix, bounds: Bounds, limits: Limits) -> Iterator[Finding]:
@@ -258,44 +193,3 @@ def _walked(
         found.append(step)
         scene = step.after
     return tuple(found)
-
-
-def _open(leases: Leases) -> list[tuple[str, int]]:
-    """Calls the store has not answered."""
-    calls = [("attempt", work.droplet) for work in leases.busy] + [("check", droplet) for droplet in leases.checking]
-    return [*calls, ("probe", 0)] if leases.probing else calls
-
-
-def _all_answered(spec: LeaseSpec, leases: Leases) -> Leases:
-    for kind, droplet in _open(leases):
-        leases = _answered(spec, leases, kind, droplet, True)
-    return leases
-
-
-def _answered(spec: LeaseSpec, leases: Leases, kind: str, droplet: int, ok: bool) -> Leases:
-    if kind == "check":
-        return lease_manager.checked(spec, leases, droplet, ok)
-    if kind == "probe":
-        return lease_manager.probed(spec, leases, ok)
-    work = next(work for work in leases.busy if work.droplet == droplet)
-    return lease_manager.attempted(spec, leases, work, ok)
-
-
-def _whereabouts(spec: LeaseSpec, scene: Scene) -> list[tuple[int, int, int, int]]:
-    """By droplet: where it waits (outside, in line or at work), its place there, how long, and its open check."""
-    leases, overdue = scene.leases, scene.overdue
-    found = [(0, 0, 0)] * len(leases.until)
-    for place, droplet in enumerate(leases.outside):
-        found[droplet] = (1, place, 0)
-    for place, work in enumerate(leases.line):
-        found[work.droplet] = (2, place, _age(spec, leases, work))
-    for work in leases.busy:
-        found[work.droplet] = (3, ("attempt", work.droplet) in overdue, 0)
-    checks = [0] * len(found)
-    for droplet in leases.checking:
-        checks[droplet] = 1 + (("check", droplet) in overdue)
-    return [(*where, check) for where, check in zip(found, checks, strict=True)]
-
-
-def _age(spec: LeaseSpec, leases: Leases, work: Work) -> int:
-    return min(leases.tick - work.since, spec.timeout_ticks)

@@ -12,7 +12,8 @@ from itertools import groupby
 
 from harness.flows import lease_manager
 from harness.flows.lease_manager import Leases
-from harness.sim.explore_leases import Bounds, Finding, Invariant, Scene, Step, calm_tick, key_of, spec_of
+from harness.sim.explore_leases import Bounds, Finding, Invariant, spec_of
+from harness.sim.explore_leases_scene import Scene, Step, calm_tick, key_of
 
 BROKEN: dict[Invariant, str] = {
     Invariant.NO_WASTE: "an attempt outlives its timeout",

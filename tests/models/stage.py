@@ -65,7 +65,7 @@ class Stage:
             for name in self.brains:
                 self._tend(name)
             wakes = {name: brain.wake_s() for name, brain in self.brains.items() if name not in self.down}
-            next_s = min(self._heap[0][0] if self._heap else math.inf, *wakes.values())
+            next_s = min((self._heap[0][0] if self._heap else math.inf, *wakes.values()))
             if next_s > end_s:
                 self.now_s = end_s
                 return
