@@ -51,7 +51,8 @@ def reply_to(wire: bytes, spec: ZoneSpec, resolve: Resolve) -> bytes | None:
     _fill(response, question.name, spec, resolve(name, dns.rdatatype.to_text(question.rdtype)))
     limit = min(max(query.payload, _PLAIN_BYTES), _UDP_BYTES_MAX) if query.edns >= 0 else _PLAIN_BYTES
     try:
-        return response.to_wire(max_size=limit)
+        # dnspython shuffles records by the global generator unless told not to; whose turn it is, the zone says.
+        return response.to_wire(max_size=limit, want_shuffle=False)
     except dns.exception.TooBig:
         response.answer.clear()
         response.authority.clear()

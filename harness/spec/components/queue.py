@@ -33,8 +33,10 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         "redrive": action("operators put all dead letters back into the queue"),
     }
 )
-# The messages are there to be drained: the pollers of `functions` take them.
-STORIES: Final[dict[str, Story]] = {"messages": Story("queue", ("dns", "queue", "functions"), {"send": 1.0})}
+# The messages are there to be drained: the poller of `functions` takes them, and puts results into `kv`.
+STORIES: Final[dict[str, Story]] = {
+    "messages": Story("queue", ("dns", "kv", "queue", "functions"), {"send": 0.8, "order": 0.2})
+}
 GAUGES: Final[tuple[str, ...]] = (
     "waiting_queue",
     "in_service",
