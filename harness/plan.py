@@ -10,14 +10,16 @@ operations, which is a pure function of (seed, spec) and is computed where it is
 
 How arrivals are drawn is in `harness.arrivals`. Operations are numbered from 1 in order of time; those that a surge
 adds come after all others in the numbering (not in time), so that with a surge every other operation keeps its number,
-and with it every draw keyed by it. An entry of the timeline with a `when:` has no moment here; it is fixed how it will
-be decided (`harness.runbook`), and only the run's journal says when it was. Other draws (service times, jitter) are pure hashes of what they are for and are not in the plan (`harness.seeds`).
+and with it every draw keyed by it. An entry of the timeline with a `when:` has no moment here; how it will be decided
+is fixed (`harness.runbook`), and only the run's journal says when it was. Other draws (service times, jitter) are pure
+hashes of what they are for and are not in the plan (`harness.seeds`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -35,6 +37,7 @@ from harness.spec.experiment import Experiment
 from harness.spec.load import ExperimentFile, resolved_experiment
 from harness.spec.moments import Span as Phase
 from harness.spec.surges import surges_of
+from harness.spec.timed import Timed
 from harness.spec.vocabulary import STORIES
 from harness.units import show_s
 
@@ -44,7 +47,7 @@ _NOT_IN_FINGERPRINT: Final = ("title", "description", "seed", "repeat", "expect"
 
 
 class Event(NamedTuple):
-    """One entry of the timeline. `params` are the file's `with`, texts with units as written; `what` is the file's `do`.
+    """One entry of the timeline. `params` are the file's `with`, texts with units as written; `what` is its `do`.
 
     Faults last for `params["for"]`, or until a later heal of the same fault; `harness.spec.events` has the ends in SI.
     `at_s` is None with a `when`; that and `square` are as the file has them.
@@ -137,10 +140,12 @@ class Plan:
             for surge, due_s in zip(surges, times, strict=True)
         ]
         further = _merged(times, stories, plain.op.size)
-        both = (np.concatenate(pair) for pair in zip(plain, further, strict=True))
-        op, story_of, intended_s = both
-        order = np.argsort(intended_s, kind="stable")
-        return Schedule(op[order], story_of[order], intended_s[order])
+        order = np.argsort(np.concatenate([plain.intended_s, further.intended_s]), kind="stable")
+        return Schedule(
+            np.concatenate([plain.op, further.op])[order],
+            np.concatenate([plain.story, further.story])[order],
+            np.concatenate([plain.intended_s, further.intended_s])[order],
+        )
 
     def kind(self, story: str, op: int) -> str:
         """What operation `op` of a story is, by its mix; the same draw as the story's own (`StoryContext.kind`)."""
@@ -226,18 +231,14 @@ class Plan:
         for story, load in self.experiment.load.items():
             rate, process = load.arrivals.rate_per_s, load.arrivals.process
             lines.append((0.0, 1, f"load    {story}: {rate:g}/s, {process}, {load.users} users"))
-        for event in self.timeline:
-            if event.at_s is not None:
-                lines.append((event.at_s, 2, _line(event)))
         resolved = events_of(self.experiment).events
-        for timed in resolved:
-            if timed.kind == "fault" and timed.at_s >= 0.0 and (timed.component == "load" or timed.square is not None):
-                lines.append((timed.ends_s, 1, f"heal    {timed.what} ends"))
+        lines += [(event.at_s, 2, _line(event)) for event in self.timeline if event.at_s is not None]
+        lines += [(timed.ends_s, 1, f"heal    {timed.what} ends") for timed in resolved if _end_is_told(timed)]
         lines.append((self.end_s, 3, "end"))
         table = [f"{at_s:9.3f}  {text}" for at_s, _, text in sorted(lines, key=lambda line: line[:2])]
         conditions = {timed.id: timed.trigger for timed in resolved}
         return table + [
-            f"     when  {_line(event)}: {trigger.told}"
+            f"     when  {_line(event, f': {trigger.told}')}"
             for event in self.timeline
             if (trigger := conditions[event.id]) is not None
         ]
@@ -287,11 +288,17 @@ def _merged(times: list[NDArray[np.float64]], stories: list[NDArray[np.uint16]],
     return Schedule(op, np.concatenate(stories)[order], intended_s[order])
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, condition: str = "") -> str:
     params = ", ".join(f"{name} {found}" for name, found in event.params.items())
     square = f", {event.square['on']} on, {event.square['off']} off" if event.square is not None else ""
     marks = "  <- fix: measures count from here" if event.fix else ""
-    return f"{event.kind:<7} {event.what}{f' ({params}{square})' if params else ''}{marks}"
+    return f"{event.kind:<7} {event.what}{f' ({params}{square})' if params else ''}{condition}{marks}"
+
+
+def _end_is_told(timed: Timed) -> bool:
+    """Whether the timetable says when a fault ends: one that is not over with its `for`, or that nobody is told of."""
+    known = timed.kind == "fault" and timed.trigger is None and timed.ends_s < math.inf
+    return known and (timed.component == "load" or timed.square is not None)
 
 
 def _written(experiment: Experiment, number: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -68,7 +68,7 @@ def find(plan: dict[str, Any], journal: list[dict[str, Any]]) -> Moments:
     fixes = _of(journal, "fix")
     t_fix_s = _time(fixes[-1]) if fixes else None
     if t_fix_s is None:
-        why["t_fix_s"] = "the journal holds no fix" if injections else "no fault was injected, so nothing was fixed"
+        why["t_fix_s"] = _unfixed(plan, journal) if injections else "no fault was injected, so nothing was fixed"
     probes = _of(journal, "probe")
     t_detect_s = None
     if t_fault_s is not None:
@@ -80,6 +80,20 @@ def find(plan: dict[str, Any], journal: list[dict[str, Any]]) -> Moments:
         phases, baseline, load_end_s, float(plan["end_s"]), t_inject_s, t_fault_s, t_fix_s, t_detect_s,
         t_stop_s, why,
     )  # fmt: skip
+
+
+def waits(plan: dict[str, Any]) -> dict[str, Any] | None:
+    """The entry of the timeline whose `fix` waits for a condition; None when the fix has a moment of its own."""
+    return next((entry for entry in plan.get("timeline", ()) if entry.get("fix") and entry.get("when")), None)
+
+
+def _unfixed(plan: dict[str, Any], journal: list[dict[str, Any]]) -> str:
+    """Why the journal holds no fix: in the operators' own words if they waited for a condition."""
+    fix = waits(plan)
+    if fix is None:
+        return "the journal holds no fix"
+    notes = (entry.get("text") for entry in _of(journal, "note") if entry.get("id") == fix["id"])
+    return str(next(notes, f"the fix {fix['what']} waited for a condition, and the journal does not say that it came"))
 
 
 def _undetected(probes: list[dict[str, Any]]) -> str:

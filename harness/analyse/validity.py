@@ -5,7 +5,8 @@ when the system is slow, and a service whose event loop lags adds delay nobody m
 but none. The rules:
 
     generator   lag p99 <= 10 ms, at most 1 % of starts later than 10 ms, nothing dropped
-    run         it did not fail, was fixed, and its load outlasts the fix by what "recovered" needs to be seen
+    run         it did not fail, was fixed (or operators waited for a condition that never came, which is an answer),
+                and its load outlasts the fix by what "recovered" needs to be seen
     record      every file has its closing count, every scheduled operation one row, rows of both sides agree to 0.1 %
     region      event loop lag p99 <= 25 ms; not steady at the end: no process over 80 % of a core
     baseline    at least 99 % of what was due is good, and waiting work does not rise
@@ -24,6 +25,7 @@ import math
 import numpy as np
 
 from harness.analyse.evidence import Evidence
+from harness.analyse.moments import waits
 from harness.analyse.percentiles import Floats
 from harness.analyse.steady import fits
 from harness.analyse.trend import rises, second_means, slope_per_s
@@ -57,7 +59,7 @@ def _plan(evidence: Evidence) -> list[str]:
     broken = [entry for entry in evidence.run.journal if entry.get("kind") == "stop" and entry.get("state") == "failed"]
     if broken:
         return [f"the run failed at {show_s(float(broken[0]['t_s']))} ({broken[0].get('why')}); run it again"]
-    if moments.t_inject_s is not None and moments.t_fix_s is None:
+    if moments.t_inject_s is not None and moments.t_fix_s is None and waits(evidence.run.plan) is None:
         return [
             "a fault was injected and never fixed, so there is no recovery to judge; give one timeline entry `fix: "
             "true`"

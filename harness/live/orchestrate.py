@@ -35,7 +35,6 @@ from harness.live.log import RunLog
 from harness.live.way_out import DONE, SIGNALS, RunState, WayOut, disk_error
 from harness.plan import Plan
 from harness.record.folder import RunFolder
-from harness.timeline import edges
 
 READY_S_MAX = 30.0  # interpreters start slowly when several do so on two cores
 ZERO_AHEAD_S = 1.0
@@ -75,6 +74,7 @@ class LiveRun:
         self.log = RunLog(folder.journal, clock)
         self.out = WayOut()
         self.ledger = timeline.Ledger()
+        self.operators = timeline.Operators(plan, clock, self.ledger, self.log, emit)
         self.services: list[Child] = []
         self.load: list[Child] = []
         self.load_ended = trio.Event()
@@ -170,11 +170,10 @@ class LiveRun:
                 nursery.start_soon(self.out.guard, children.watch, child, lambda status: False)
             for child in self.load:
                 nursery.start_soon(self.out.guard, self._watch_load, child)
-            dues = edges(self.plan)
-            deeds = (dues, self.clock, control, self.ledger, self.log, self.emit)
-            nursery.start_soon(self.out.guard, timeline.perform, *deeds)
+            nursery.start_soon(self.out.guard, self.operators.perform, control)
             nursery.start_soon(self.out.guard, self._phases)
             await self._until_the_end()
+            await self.operators.at_rest()
             self.out.leave(DONE)
 
     async def hold(self, control: Control) -> None:
@@ -227,6 +226,7 @@ class LiveRun:
         if isinstance(event, Tick):
             found = stop.gauges_watched(event.readings)
             self._watch, fired = stop.step(self.plan.experiment.stop_when, self._watch, event.t_s, found)
+            self.operators.read(event.t_s, event.readings)
             if fired is not None:
                 self.out.leave(RunState("stopped", Exit.STOPPED, f"a stop condition fired: {fired}"))
 
@@ -242,6 +242,8 @@ class LiveRun:
         self.emit(Ending(state.message))
         if state is not DONE and self.clock.zero_ns is not None:
             self.log.write("stop", state=state.state, why=state.message)
+        if self.clock.zero_ns is not None:
+            self.operators.end()
         failed = await timeline.undo(self.ledger, control, self.log)
         killed = await children.stop_all(self.load)
         if state.state in ("completed", "stopped"):

@@ -1,6 +1,12 @@
 """The timeline performed: the task that does what is due, and the ledger of what must be undone.
 
-What is due when is `harness.timeline`. Performing is only "wait, do, write down".
+What is due when is decided in `harness.timeline` (moments known before the run) and `harness.runbook` (conditions).
+Performing is only "wait, do, write down". One task does it all, one deed after the other, as the moments come: a deed
+that a service is slow to answer makes the next one late, and the journal says so (`due_s`, `asked_s`).
+
+What cannot be done (the service refuses, or does not answer because it hangs or is gone) is written down as
+`inject_failed`, `heal_failed` or `action_failed` with the reason, and ends the run: it is not the run that was planned.
+What was recorded until then is kept whole, and judged invalid for that reason.
 
 The ledger knows what may be on. A fault is entered *before* it is asked for, because a request cut off half-way may
 have arrived; it leaves when its healing was answered, or when the service refused it. On every way out of a run exactly
@@ -9,16 +15,21 @@ what is in the ledger is healed, newest first: healing what was never injected c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import trio
 
+from harness import runbook
 from harness.errors import RunError
 from harness.live.clock import RunClock
 from harness.live.control import Control, Refused
 from harness.live.events import Edge, Emit
 from harness.live.log import RunLog
-from harness.timeline import Due
+from harness.plan import Plan
+from harness.timeline import Due, edges
 
 UNDO_S_MAX = 8.0
 
@@ -43,19 +54,80 @@ class Ledger:
         return [(component, fault, line) for (component, fault), line in reversed(self._on.items())]
 
 
-async def perform(
-    dues: Sequence[Due], clock: RunClock, control: Control, ledger: Ledger, log: RunLog, emit: Emit
-) -> None:
-    """Do everything at its time. Raises RunError when a service refuses: the run is then not the one planned."""
-    for due in dues:
-        await clock.sleep_until_s(due.at_s)
-        asked_s = clock.now_s()
-        result = await _do(due, control, ledger)
-        fields = {"id": due.id, "what": due.what, "component": due.component, "name": due.name, "due_s": due.at_s}
-        log.write(due.deed, **fields, asked_s=round(asked_s, 6), result=result)
+class Operators:
+    """Whoever carries the timeline out: `perform` is their task, `read` shows them the gauges of one moment."""
+
+    def __init__(self, plan: Plan, clock: RunClock, ledger: Ledger, log: RunLog, emit: Emit) -> None:
+        self._dues = deque(edges(plan))
+        self._book = runbook.book_of(plan)
+        self._state = runbook.start(self._book)
+        self._clock = clock
+        self._ledger = ledger
+        self._log = log
+        self._emit = emit
+        self._news = trio.Event()
+        self._did = trio.Event()  # a new one after every deed
+        self._doing = False
+        self._began = False
+
+    def read(self, now_s: float, readings: Mapping[tuple[str, str], float]) -> None:
+        """Look at the gauges of this moment, {(component, gauge): value}."""
+        before = len(self._state.agenda)
+        self._state = runbook.read(self._book, self._state, now_s, readings)
+        if len(self._state.agenda) != before:
+            self._news.set()
+
+    async def perform(self, control: Control) -> None:
+        """Do everything at its time, for as long as anything may still come. Raises RunError when it cannot be done."""
+        self._began = True
+        while self._dues or self._book.rules:
+            known_s = self._dues[0].at_s if self._dues else math.inf
+            next_s = min(known_s, runbook.next_s(self._book, self._state))
+            self._news = trio.Event()
+            with trio.move_on_after(max(0.0, next_s - self._clock.now_s())):  # inf: until a reading decides something
+                await self._news.wait()
+                continue
+            await self._clock.sleep_until_s(next_s)
+            self._doing = True
+            if next_s == known_s:
+                due = self._dues.popleft()
+                if runbook.stands(self._state, due):
+                    await self._do(due, control, None)
+            else:
+                self._state, fired = runbook.take(self._book, self._state, self._clock.now_s())
+                if fired is not None:
+                    await self._do(fired.due, control, fired.why)
+            self._doing = False
+            self._did.set()
+            self._did = trio.Event()
+
+    async def at_rest(self) -> None:
+        """Wait until all that was due by now is done: a plan is not done while a deed of it waits for an answer."""
+        now_s = self._clock.now_s()
+        while self._doing or (self._dues and self._dues[0].at_s <= now_s):
+            await self._did.wait()
+
+    def end(self) -> None:
+        """Write down what never happened; nothing where nobody was to carry the timeline out."""
+        for name, text in runbook.left(self._book, self._state) if self._began else ():
+            self._log.write("note", id=name, text=text)
+
+    async def _do(self, due: Due, control: Control, why: Mapping[str, Any] | None) -> None:
+        asked_s = self._clock.now_s()
+        fields: dict[str, Any] = {"id": due.id, "what": due.what, "component": due.component, "name": due.name}
+        fields |= {"due_s": due.at_s, "asked_s": round(asked_s, 6)}
+        if why is not None:
+            fields["fired_by"] = dict(why)
+        try:
+            result = await _ask(due, control, self._ledger) if due.told else None
+        except RunError as error:
+            self._log.write(f"{due.deed}_failed", **fields, error=str(error))
+            raise RunError(f"timeline: {due.what} ({due.id}) could not be done: {error}") from error
+        self._log.write(due.deed, **fields, result=result)
         if due.fix:
-            log.write("fix", id=due.id, what=due.what)
-        emit(Edge(clock.now_s(), due.what, due.fix))
+            self._log.write("fix", id=due.id, what=due.what)
+        self._state = runbook.done(self._book, self._state, due, self._clock.now_s())
+        self._emit(Edge(self._clock.now_s(), due.what, due.fix))
 
 
 async def undo(ledger: Ledger, control: Control, log: RunLog) -> list[str]:
@@ -78,7 +150,7 @@ async def undo(ledger: Ledger, control: Control, log: RunLog) -> list[str]:
     return failed + [f"{component}.{fault}: out of time" for component, fault, _ in ledger.outstanding()]
 
 
-async def _do(due: Due, control: Control, ledger: Ledger) -> object:
+async def _ask(due: Due, control: Control, ledger: Ledger) -> object:
     match due.deed:
         case "inject":
             ledger.enter(due.component, due.name, due.id)

@@ -85,6 +85,8 @@ def why_not(plan: Plan) -> str | None:
         return _no("region.kv.discipline", "its line is fifo, lifo or adaptive_lifo")
     if server.priority is not None:
         return _no("region.kv.priority", "it has one line")
+    if any(event.when is not None for event in plan.timeline):
+        return _no("timeline", "it reads no gauges while it runs, so no entry can wait for a `when`")
     for due in edges(plan):
         if due.component != "kv" or due.name not in _DEEDS:
             return _no("timeline", f"{due.what} is not among kv's {', '.join(_DEEDS)}")

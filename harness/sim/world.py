@@ -13,8 +13,9 @@ that fire late), so a run here is always valid as far as the generator goes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from harness import build
@@ -28,7 +29,7 @@ from harness.models.dns_cache import Answer, DnsCache
 from harness.models.nameserver import NameServer
 from harness.models.station import Station
 from harness.models.valve import Valve
-from harness.plan import Plan
+from harness.plan import Plan, Schedule
 from harness.policies.resolver import FOUND
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
@@ -39,12 +40,14 @@ from harness.sim.conversation import Conversation
 from harness.sim.heap import Heap
 from harness.sim.host import Host
 from harness.sim.network import Caller, Delays, Server
+from harness.sim.operators import Operators
 from harness.sim.servers import StoreServer
 from harness.spec.region import HOSTED
 from harness.spec.vocabulary import criticality_of
-from harness.timeline import Due, edges
+from harness.timeline import Due
 
 GAUGE_PERIOD_S = 0.25
+_PART = 1024  # operations
 _LOOK_PERIOD_S = 5.0  # at the process's memory
 _NET = 10  # addresses in a world are never bound; any network will do
 _REFUSED, _GOOD = Result.REFUSED, Outcome.GOOD
@@ -73,11 +76,12 @@ class World:
         self._operations = self._writer("load-0-operation", "operation", names)
         self._gauges = _GaugeRows(self)
         self.takes_late = experiment.conventions.late_replies
+        self._operators = Operators(plan, self.heap, self._perform, partial(self._tell, "orchestrator"))
         self._open: dict[int, _Operation] = {}
         self.outcomes = [0] * len(Outcome)
         self.started = 0
         schedule = plan.schedule()
-        self._due = zip(schedule.op.tolist(), schedule.story.tolist(), schedule.intended_s.tolist(), strict=True)
+        self._due = _in_turn(schedule)
         self._next = (0, 0, 0.0)  # the operation that comes next: its number, its story, and when
         self.operations_planned = int(schedule.op.size)
 
@@ -86,8 +90,7 @@ class World:
         plan, heap = self.plan, self.heap
         for phase in plan.phases:
             heap.at(phase.start_s, partial(self._tell, "orchestrator", "phase", name=phase.name))
-        for due in edges(plan):
-            heap.at(due.at_s, partial(self._perform, due))
+        self._operators.begin()
         if self.nameserver is not None:
             self._advance_names()
         for server in self.servers.values():
@@ -200,20 +203,18 @@ class World:
 
     def ended(self, talk: _Operation, outcome: Outcome, finished_ns: int) -> None:
         """Write the row of an operation that is over; -1 for one that never finished."""
-        del self._open[talk.op]
+        op, story, deadline_s = talk.op, talk.story, talk.deadline_s
+        del self._open[op]
         self.outcomes[outcome] += 1
-        app = self.stories[talk.story][2]
+        _, _, app = self.stories[story]
         intended_ns = round(talk.intended_s * 1e9)
-        deadline_ns = -1 if math.isinf(talk.deadline_s) else round(talk.deadline_s * 1e9)
-        self._operations.add(
-            talk.op, talk.story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent
-        )
+        deadline_ns = round(deadline_s * 1e9) if deadline_s < math.inf else -1
+        self._operations.add(op, story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent)
 
     # The timeline
 
     def _perform(self, due: Due) -> None:
         now_s = self.heap.now_s
-        self._tell("orchestrator", due.deed, id=due.id, what=due.what, component=due.component, name=due.name)
         if due.component == "dns":
             self._perform_on_names(due, now_s)
         else:
@@ -224,8 +225,6 @@ class World:
                 server.faults[due.name][1]()
             else:
                 server.actions[due.name](due.params)
-        if due.fix:
-            self._tell("orchestrator", "fix", id=due.id, what=due.what)
 
     def _perform_on_names(self, due: Due, now_s: float) -> None:
         names = self.nameserver
@@ -276,7 +275,9 @@ class World:
         }
 
     def _read_gauges(self) -> None:
-        self._gauges.write(self.heap.now_s, self.readings())
+        readings = self.readings()
+        self._gauges.write(self.heap.now_s, readings)
+        self._operators.read(readings)
         self.heap.after(GAUGE_PERIOD_S, self._read_gauges)
 
     def _tell(self, who: str, kind: str, **fields: Any) -> None:
@@ -293,6 +294,7 @@ class World:
             self.folder.write_export(name, {"t_s": self.heap.now_s, "component": name, **server.export()})
 
     def _close(self) -> None:
+        self._operators.end()
         self._export()
         for talk in list(self._open.values()):
             talk.cut()
@@ -303,6 +305,15 @@ class World:
             writer.close()
         self._gauges.close()
         self._journal.close()
+
+
+def _in_turn(schedule: Schedule) -> Iterator[tuple[int, int, float]]:
+    """Operations in order, a part at a time: as Python objects all of them would take as much memory as a long run."""
+    parts = (slice(first, first + _PART) for first in range(0, schedule.op.size, _PART))
+    return chain.from_iterable(
+        zip(schedule.op[part].tolist(), schedule.story[part].tolist(), schedule.intended_s[part].tolist(), strict=True)
+        for part in parts
+    )
 
 
 class _Operation(Conversation):
@@ -318,7 +329,7 @@ class _Operation(Conversation):
         self.deadline_s = deadline_s = intended_s + context.deadline_s
         self._world = world
         flow = module.operation(context, op, intended_s, deadline_s)
-        super().__init__(flow, world.caller, None, None, world.takes_late)
+        Conversation.__init__(self, flow, world.caller, None, None, world.takes_late)  # quicker than by super()
 
     def end(self, value: CallResult) -> None:
         """The call has ended, and with it the operation."""

@@ -7,7 +7,7 @@ found, what is allowed and what to do; all of them are found in one pass.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ from harness.spec.events import events_of
 from harness.spec.experiment import Expect, Experiment
 from harness.spec.knobs import Working
 from harness.spec.lines import Condition
+from harness.spec.surges import surges_of
+from harness.spec.timed import Timed
 from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERBS, VERDICTS, known_measure
 
 RUN_S_MAX: Final = 86_400
@@ -39,8 +41,11 @@ def of_experiment(experiment: Experiment) -> Iterator[Complaint]:
     yield from _load(experiment)
     yield from _region(experiment)
     yield from _clients(experiment)
-    for path, text in events_of(experiment).complaints:
+    events, complaints = events_of(experiment)
+    for path, text in complaints:
         yield Complaint(("timeline", *path), text, key=text.startswith("unknown argument"))
+    if not complaints:
+        yield from _surges(experiment, events)
     for gauge in experiment.stop_when:
         if gauge not in STOP_GAUGES:
             text = f"unknown gauge; stop_when takes {', '.join(STOP_GAUGES)}{did_you_mean(gauge, STOP_GAUGES)}"
@@ -96,6 +101,18 @@ def _size(experiment: Experiment) -> Iterator[Complaint]:
                 f"plan holds at most {OPERATIONS_MAX:,} of a story; lower the rate or shorten the phases"
             )
             yield Complaint(("load", name, "arrivals", "rate"), text)
+
+
+def _surges(experiment: Experiment, events: Sequence[Timed]) -> Iterator[Complaint]:
+    """The same slip in a surge."""
+    numbers = {event.id: event.number for event in events}
+    for surge in surges_of(experiment, events):
+        if surge.operations > OPERATIONS_MAX:
+            text = (
+                f"{surge.operations:.3g} more operations of {surge.story}; a plan holds at most {OPERATIONS_MAX:,} of "
+                "a story; lower the factor or the rate, or shorten the surge"
+            )
+            yield Complaint(("timeline", numbers[surge.id], "with"), text)
 
 
 def _load(experiment: Experiment) -> Iterator[Complaint]:

@@ -153,7 +153,7 @@ class _Builder:
         for key_node, value_node in node.value:
             if key_node.tag == f"{_YAML}merge":
                 raise self._error(key_node, "merge keys (<<) are not accepted; write the values out or use variants")
-            key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            key = self._key(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 raise self._error(
                     key_node, f"{_written(key_node)} is not a key; keys are words (quote it if it is one)"
@@ -165,6 +165,10 @@ class _Builder:
             self._document.keys[inner] = _place(key_node.start_mark)
             found[key] = self.build(value_node, inner, depth + 1)
         return found
+
+    def _key(self, node: yaml.ScalarNode) -> Hashable:
+        """A key; `on` and `off` are words there (YAML 1.1 reads them as true and false, and a square takes them)."""
+        return node.value if node.value in ("on", "off") else self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Hashable:
         if node.tag not in _TAGS:

@@ -16,8 +16,9 @@ import yaml
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from harness.spec.client import Client
+from harness.spec.entries import Event
 from harness.spec.lines import Condition, Line, Stop, read_condition, read_line, read_stop
-from harness.spec.moments import Moment, Span, read_moment
+from harness.spec.moments import Span
 from harness.spec.region import Region
 from harness.spec.values import NONE, Duration, Model, PositiveDuration, Rate
 from harness.spec.vocabulary import PHASES, full_key
@@ -89,32 +90,6 @@ class Phases(Model):
             spans[name] = Span(name, at_s, end_s)
             at_s = end_s
         return spans
-
-
-_MOMENT = (
-    BeforeValidator(lambda value: value if isinstance(value, Moment) else read_moment(value)),
-    PlainSerializer(_text),
-    WithJsonSchema({"type": "string", "examples": ["outage.start", "outage.end + 2s", "12s"]}),
-)
-
-
-class Event(Model):
-    """One entry of the timeline: when, `component.verb`, with what. `fix` marks the moment the trigger is gone."""
-
-    at: Annotated[Moment, *_MOMENT]
-    do: Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    fix: bool = False
-
-    @property
-    def component(self) -> str:
-        """The part before the dot."""
-        return self.do.partition(".")[0]
-
-    @property
-    def verb(self) -> str:
-        """The part after the dot."""
-        return self.do.partition(".")[2]
 
 
 class SteadyState(Model):

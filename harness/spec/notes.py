@@ -18,11 +18,13 @@ that callers who wait their whole deadline, and an outbox, could hold at the fix
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from harness.spec.events import events_of
 from harness.spec.experiment import Experiment
 from harness.spec.lines import LEAST_DUE, ROLLING_S
+from harness.spec.timed import Timed
 from harness.units import show_s
 
 STEADY_UTILISATION = 0.75  # above this a recovery is slow for reasons that are not the policy's
@@ -92,7 +94,6 @@ def notes(experiment: Experiment) -> list[str]:
     """Everything doubtful about one variant, one sentence or two each; [] when nothing is."""
     found: list[str] = []
     store = station(experiment)
-    spans = experiment.spans()
     if store is not None:
         load = f"{store.demand_per_s:.0f} calls/s on kv, {store.utilisation:.0%} of its {store.capacity_per_s:g}/s"
         if store.utilisation >= 1.0:
@@ -101,7 +102,7 @@ def notes(experiment: Experiment) -> list[str]:
             )
         elif store.utilisation > STEADY_UTILISATION:
             found.append(f"offered load is {load}: above {STEADY_UTILISATION:.0%} any policy recovers slowly")
-    fix_s = next((event.at_s for event in events_of(experiment).events if event.fix), spans["outage"].end_s)
+    fix_s = _earliest_fix_s(experiment)
     horizon_s = experiment.load_end_s - fix_s
     needed_s = needed_recovery_s(experiment)
     window_s = max(ROLLING_S, LEAST_DUE / sum(load.arrivals.rate_per_s for load in experiment.load.values()))
@@ -119,11 +120,40 @@ def notes(experiment: Experiment) -> list[str]:
         )
     return [
         *found,
+        *_unknown_fix(experiment, horizon_s),
         *_callers(experiment),
         *_replay(experiment, horizon_s),
         *_steadiness(experiment),
         *_stalls(experiment),
         *_outlive(experiment, fix_s),
+    ]
+
+
+def _earliest_fix_s(experiment: Experiment) -> float:
+    """The moment of the fix; of one with a condition, the first at which it can come."""
+    events = {event.id: event for event in events_of(experiment).events}
+    fix = next((event for event in events.values() if event.fix), None)
+    return experiment.spans()["outage"].end_s if fix is None else _earliest_s(fix, events)
+
+
+def _earliest_s(event: Timed, events: Mapping[str, Timed]) -> float:
+    trigger = event.trigger
+    if trigger is None:
+        return event.at_s
+    first_s = trigger.after_s if trigger.component else 0.0
+    if trigger.after_event:
+        first_s = max(first_s, _earliest_s(events[trigger.after_event], events))
+    return first_s + trigger.for_s + trigger.delay_s
+
+
+def _unknown_fix(experiment: Experiment, horizon_s: float) -> list[str]:
+    """A fix that waits for a condition: whether there is a recovery to judge is known only afterwards."""
+    fix = next((event for event in events_of(experiment).events if event.fix), None)
+    if fix is None or fix.trigger is None:
+        return []
+    return [
+        f"the fix {fix.what} waits for a condition ({fix.trigger.told}): the load goes on for at most "
+        f"{show_s(horizon_s)} after it, and in a run in which it never comes there is no recovery to time"
     ]
 
 
@@ -199,9 +229,11 @@ def _stalls(experiment: Experiment) -> list[str]:
 
 def _outlive(experiment: Experiment, fix_s: float) -> list[str]:
     """Faults still on at the fix: what looks stuck afterwards may only be the trigger."""
+    if any(event.fix and event.trigger is not None for event in events_of(experiment).events):
+        return []  # when the fix comes is not known
     return [
         f"{event.what} is on until {show_s(event.ends_s)}, but the fix is at {show_s(fix_s)}: measures count from a "
         "moment at which a trigger is not gone; end it sooner or move the fix"
         for event in events_of(experiment).events
-        if event.kind == "fault" and event.ends_s > fix_s + 1e-9
+        if event.kind == "fault" and fix_s + 1e-9 < event.ends_s < math.inf
     ]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from harness.spec.experiment import Experiment
 from harness.spec.load import PATCHABLE
 from harness.spec.region import PRESETS
-from harness.spec.vocabulary import STOP_GAUGES, STORIES, VERBS
+from harness.spec.vocabulary import DEEDS, STOP_GAUGES, STORIES
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,8 +22,7 @@ def json_schema() -> dict[str, Any]:
     """The schema, JSON-able; draft 2020-12."""
     schema = Experiment.model_json_schema(by_alias=True, mode="validation")
     parts = schema["$defs"]
-    verbs = [f"{component}.{verb}" for component, known in VERBS.items() for verb in known]
-    parts["Event"]["properties"]["do"] = {"enum": verbs, "description": "component.verb"}
+    parts["Event"]["properties"]["do"] = {"enum": list(DEEDS), "description": "component.verb, or pause"}
     properties = schema["properties"]
     properties["load"]["propertyNames"] = {"enum": list(STORIES)}
     watched = {"enum": list(STOP_GAUGES)}

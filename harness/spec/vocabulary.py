@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.spec import components
 from harness.spec.components import (
     airline,
     balancer,
@@ -87,6 +88,8 @@ COMPONENTS: Final = tuple(VERBS)
 def criticality_of(story: str) -> dict[str, int]:
     """How critical a story's operations are, by name; 0 is the most critical."""
     return {name: wish.criticality for name, wish in STORIES[story].wishes.items()}
+
+
 # What a timeline can do without a component, by its name and verb.
 PSEUDO: Final[dict[str, dict[str, Verb]]] = load.PSEUDO
 # All that the `do` of an entry may say.
@@ -104,17 +107,8 @@ _OF_HOSTS: Final = (
 )
 # The gauges a `when:` may name: those that a component reports live and simulated alike.
 GAUGES: Final[dict[str, tuple[str, ...]]] = {
-    "dns": dns.GAUGES,
-    "kv": kv.GAUGES,
-    "mobile_banking": (*mobile_banking.GAUGES, *_OF_HOSTS),
-    "compute": (*compute.GAUGES, *_OF_HOSTS),
-    "network": (*network.GAUGES, *_OF_HOSTS),
-    "balancer": (*balancer.GAUGES, *_OF_HOSTS),
-    "queue": (*queue.GAUGES, *_OF_HOSTS),
-    "functions": (*functions.GAUGES, *_OF_HOSTS),
-    "identity": (*identity.GAUGES, *_OF_HOSTS),
-    "status": (*status.GAUGES, *_OF_HOSTS),
-    "provider": (*provider.GAUGES, *_OF_HOSTS),
+    name: (*getattr(getattr(components, name), "GAUGES", ()), *(() if name in ("dns", "kv") else _OF_HOSTS))
+    for name in VERBS
 }
 
 PHASES: Final = ("warm_up", "baseline", "outage", "recovery", "drain")
@@ -141,6 +135,12 @@ MEASURES: Final = (
     "baseline.backlog",
     "goodput_deficit.outage_ops",
     "goodput_deficit.recovery_ops",
+    "goodput_share.by_criticality.*",
+    "goodput_share.by_operation.*.*",
+    "goodput_share.outage.by_criticality.*",
+    "goodput_share.outage.by_operation.*.*",
+    "goodput_share.recovery.by_criticality.*",
+    "goodput_share.recovery.by_operation.*.*",
     "amplification.overall",
     "amplification.peak",
     "amplification.end_to_end",

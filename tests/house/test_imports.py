@@ -22,16 +22,18 @@ def _area(ours: str, outside: str = "") -> Area:
     return Area(frozenset(ours.split()), frozenset(outside.split()))
 
 
-BELOW_LIVE = "ground policies flows models spec build plan timeline record analyse"
+BELOW_LIVE = "ground policies flows models spec build plan timeline runbook record analyse"
 TABLE = {
     "ground": _area(""),
     "policies": _area("ground"),
     "flows": _area("ground policies"),
     "models": _area("ground policies flows"),
     "spec": _area("ground policies", "pydantic pydantic_core yaml"),
-    "plan": _area("ground policies spec", "numpy"),
+    "arrivals": _area("ground spec", "numpy"),  # when operations are due, once for plan and kernel
+    "plan": _area("ground policies spec arrivals", "numpy"),
     "build": _area("ground policies flows models spec"),  # knobs -> brains, once for services and simulation
     "timeline": _area("ground spec plan"),  # events -> deeds, once for orchestrator and simulation
+    "runbook": _area("ground spec plan timeline"),  # conditions -> deeds, likewise
     "record": _area("ground", "numpy"),
     "analyse": _area("ground spec plan record", "numpy"),
     "live": _area(BELOW_LIVE, "trio httpx psutil dns numpy"),

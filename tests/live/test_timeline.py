@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,16 +14,19 @@ from harness.errors import RunError
 from harness.live.clock import RunClock
 from harness.live.control import Control, Refused
 from harness.live.events import Edge, Event
-from harness.live.timeline import UNDO_S_MAX, Ledger, perform, undo
+from harness.live.timeline import UNDO_S_MAX, Ledger, Operators, undo
 from harness.plan import Plan, make_plan
 from harness.record.region import lay_out
+from harness.sim.heap import Heap
+from harness.sim.operators import Operators as SimOperators
 from harness.spec import parse_experiment
 from harness.timeline import Due, edges
 
 REGION = lay_out(99, {"dns": 1, "kv": 1})
-INJECT = Due(1.0, "inject", "1", "kv", "latency", {"mean": "100ms"}, 7.0, False, "kv.latency")
-HEAL = Due(3.0, "heal", "2", "kv", "latency", {}, 0.0, True, "kv.heal")
-RESTORE = Due(4.0, "action", "3", "dns", "restore", {}, 0.0, False, "dns.restore")
+SPELL = """
+  - {at: 1s, do: kv.latency, with: {mean: 100ms}}
+  - {at: 3s, do: kv.heal, with: {fault: latency}, fix: true}
+  - {at: 4s, do: dns.restore}"""
 
 
 def plan(timeline: str) -> Plan:
@@ -114,20 +118,24 @@ class Service:
         return Control(REGION, "t0ken", httpx.MockTransport(self))
 
 
+def operators(of: str, clock: RunClock, ledger: Ledger, log: Any, events: list[Event] | None = None) -> Operators:
+    return Operators(plan(of), clock, ledger, log, ([] if events is None else events).append)
+
+
 async def test_everything_happens_at_its_moment_and_is_written_down(clock: RunClock, logged: Any) -> None:
     service, ledger, events = Service(takes_s=0.25), Ledger(), list[Event]()
     async with service.control() as control:
-        await perform([INJECT, HEAL, RESTORE], clock, control, ledger, logged.log, events.append)
+        await operators(SPELL, clock, ledger, logged.log, events).perform(control)
     assert service.asked == [
         (1.0, "PUT", "/_faults/latency", {"mean": "100ms", "ttl_s": 7.0}),
         (3.0, "DELETE", "/_faults/latency", None),
         (4.0, "POST", "/_actions/restore", {}),
     ]
     assert logged.entries("id", "asked_s") == [
-        (1.25, "inject", "1", 1.0),
-        (3.25, "heal", "2", 3.0),
-        (3.25, "fix", "2", None),
-        (4.25, "action", "3", 4.0),
+        (1.25, "inject", "1-kv-latency", 1.0),
+        (3.25, "heal", "2-kv-heal", 3.0),
+        (3.25, "fix", "2-kv-heal", None),
+        (4.25, "action", "3-dns-restore", 4.0),
     ]
     assert events == [Edge(1.25, "kv.latency", False), Edge(3.25, "kv.heal", True), Edge(4.25, "dns.restore", False)]
     assert ledger.outstanding() == []
@@ -136,21 +144,110 @@ async def test_everything_happens_at_its_moment_and_is_written_down(clock: RunCl
 async def test_a_service_that_refuses_ends_the_run_and_leaves_nothing_to_undo(clock: RunClock, logged: Any) -> None:
     ledger = Ledger()
     async with Service(status=400).control() as control:
-        with pytest.raises(Refused, match=r"kv: PUT /_faults/latency: refused with 400: slots is 0"):
-            await perform([INJECT], clock, control, ledger, logged.log, lambda event: None)
+        with pytest.raises(RunError, match=r"timeline: kv.latency \(1-kv-latency\) could not be done: kv") as caught:
+            await operators(SPELL, clock, ledger, logged.log).perform(control)
+    assert "/_faults/latency: refused with 400: slots is 0" in str(caught.value)
+    assert isinstance(caught.value.__cause__, Refused)
     assert ledger.outstanding() == []
+    assert logged.entries("id", "error") == [
+        (1.0, "inject_failed", "1-kv-latency", "kv: PUT /_faults/latency: refused with 400: slots is 0")
+    ]
 
 
 async def test_a_request_that_was_cut_off_may_have_arrived_and_is_undone(clock: RunClock, logged: Any) -> None:
     ledger, service = Ledger(), Service(takes_s=30.0)
     async with service.control() as control:
         with trio.move_on_after(2.0):
-            await perform([INJECT], clock, control, ledger, logged.log, lambda event: None)
-        assert ledger.outstanding() == [("kv", "latency", "1")]
+            await operators(SPELL, clock, ledger, logged.log).perform(control)
+        assert ledger.outstanding() == [("kv", "latency", "1-kv-latency")]
         service.takes_s = 0.0
         assert await undo(ledger, control, logged.log) == []
     assert service.asked[-1] == (2.0, "DELETE", "/_faults/latency", None)
     assert ledger.outstanding() == []
+
+
+async def test_a_process_that_hangs_is_told_of_in_the_journal_and_ends_the_run(clock: RunClock, logged: Any) -> None:
+    ledger = Ledger()
+    async with Service(takes_s=60.0).control() as control:
+        with pytest.raises(RunError, match=r"kv.latency \(1-kv-latency\) could not be done: .* no reply within 5 s"):
+            await operators(SPELL, clock, ledger, logged.log).perform(control)
+    ((t_s, kind, what, due_s, asked_s),) = logged.entries("what", "due_s", "asked_s")
+    assert (t_s, kind, what, due_s, asked_s) == (6.0, "inject_failed", "kv.latency", 1.0, 1.0)
+    assert ledger.outstanding() == [("kv", "latency", "1-kv-latency")]  # it may have arrived all the same
+
+
+async def test_a_process_that_is_gone_is_told_of_likewise(clock: RunClock, logged: Any) -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("All connection attempts failed")
+
+    async with Control(REGION, "t0ken", httpx.MockTransport(gone)) as control:
+        with pytest.raises(RunError, match=r"could not be done: kv: PUT .*; has the process ended\?"):
+            await operators(SPELL, clock, Ledger(), logged.log).perform(control)
+    assert logged.entries("id")[0] == (1.0, "inject_failed", "1-kv-latency")
+
+
+async def test_a_plan_is_not_done_while_a_deed_of_it_waits_for_an_answer(clock: RunClock, logged: Any) -> None:
+    service, ends_s = Service(takes_s=1.5), list[float]()
+    of = operators(SPELL, clock, Ledger(), logged.log)
+    async with service.control() as control, trio.open_nursery() as nursery:
+        nursery.start_soon(of.perform, control)
+        for at_s in (0.5, 1.25, 4.0):  # before anything; while the first is asked; at the third, with the second open
+            await clock.sleep_until_s(at_s)
+            await of.at_rest()
+            ends_s.append(trio.current_time())
+    assert ends_s == [0.5, 2.5, 6.0]
+
+
+RUNBOOK = """
+  - {at: 10s, do: kv.latency, with: {factor: 8, for: 9s}}
+  - {at: 20s, do: dns.restore, fix: true}
+  - {at: 12s, do: load.surge, with: {factor: 2, for: 2s}}
+  - {when: {gauge: kv.waiting_queue, above: 5, for: 500ms, delay: 300ms}, do: kv.drop_queue, id: drop}
+  - {when: {after_event: drop}, do: pause, with: {for: 1s}, id: wait}
+  - {when: {after_event: drop}, do: kv.errors, with: {share: 5%, for: 3s}, square: {on: 1s, off: 500ms}, id: square}
+  - {when: {after_event: drop}, do: kv.throttle_intake, with: {rate: 9/s}, id: shut}
+  - {when: {gauge: kv.waiting_queue, below: 3, after_event: shut}, do: kv.heal, with: {fault: errors}, id: healed}
+  - {when: {gauge: kv.waiting_queue, above: 99}, do: kv.add_capacity, with: {slots: 2}, id: never}"""
+READINGS = [(10.0 + k / 4, 9.0 if k < 10 else 2.0) for k in range(60)]
+
+
+async def test_live_and_world_carry_the_same_runbook_out_at_the_same_moments(clock: RunClock, logged: Any) -> None:
+    the_plan, heap, told = plan(RUNBOOK), Heap(), list[tuple[float, str, Any, Any]]()
+    world = SimOperators(
+        the_plan,
+        heap,
+        lambda due: None,
+        lambda kind, **f: told.append((round(heap.now_s, 6), kind, f.get("id"), f.get("fired_by"))),
+    )
+    world.begin()
+    for at_s, value in READINGS:
+        heap.at(at_s, partial(world.read, {"kv": {"waiting_queue": value}}))
+    heap.run(41.0)
+    world.end()
+
+    service = Service()
+    live = Operators(the_plan, clock, Ledger(), logged.log, lambda event: None)
+    async with service.control() as control, trio.open_nursery() as nursery:
+        nursery.start_soon(live.perform, control)
+        for at_s, value in READINGS:
+            await clock.sleep_until_s(at_s)
+            live.read(at_s, {("kv", "waiting_queue"): value, ("kv", "cpu_share"): 0.5})
+        await clock.sleep_until_s(41.0)
+        nursery.cancel_scope.cancel()
+    live.end()
+    assert logged.entries("id", "fired_by") == told
+    assert [(t_s, kind, name) for t_s, kind, name, _ in told if name in ("square", "healed", "shut", "never")] == [
+        (10.8, "inject", "square"), (11.8, "heal", "square"), (11.8, "action", "shut"), (12.3, "inject", "square"),
+        (12.5, "heal", "healed"), (41.0, "note", "never"),
+    ]  # fmt: skip
+    paths = [(method, path) for _, method, path, _ in service.asked]
+    assert not any("surge" in path or "pause" in path for _, path in paths)
+    assert len(paths) == len([entry for entry in told if entry[1] in ("inject", "heal", "action")]) - 3
+
+
+async def test_nothing_is_said_of_a_timeline_that_nobody_was_to_carry_out(clock: RunClock, logged: Any) -> None:
+    operators(RUNBOOK, clock, Ledger(), logged.log).end()
+    assert logged.entries() == []
 
 
 async def test_undoing_is_not_cancelled_with_the_run(clock: RunClock, logged: Any) -> None:

@@ -38,8 +38,8 @@ steady_state: {for: 1s}
 class Run:
     """A `blackstart run` in its own process."""
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "spell.yaml").write_text(TEXT)
+    def __init__(self, folder: Path, text: str = TEXT) -> None:
+        (folder / "spell.yaml").write_text(text)
         self._root = folder / "runs"
         code = "import sys; from harness.cli import run_words; sys.exit(run_words(sys.argv[1:]))"
         words = ["run", str(folder / "spell.yaml"), "--runs", str(self._root), "--no-report", "--json"]
@@ -157,4 +157,48 @@ def test_a_service_that_dies_is_told_and_what_was_recorded_is_kept(run: Run) -> 
     assert len(manifest["not_healed"]) == 1  # its fault died with it
     assert read_rows(folder.rows / "kv-served.rows").rows.size > 0
     assert read_rows(folder.rows / "load-0-operation.rows").complete
+    assert left_running(children) == []
+
+
+def test_a_service_that_hangs_when_its_fault_is_to_end_is_told_and_the_record_is_whole(run: Run) -> None:
+    children = run.until_injected()
+    (kv,) = [child for child in children if "kv" in child.cmdline()]
+    kv.suspend()
+    code, out, err = run.end()
+    assert (code, out) == (4, "")
+    assert "timeline: kv.heal (2-kv-heal) could not be done: kv: DELETE" in err
+    folder = run.folder
+    (failed,) = entries(folder, "orchestrator", "heal_failed")
+    assert (failed["id"], failed["due_s"]) == ("2-kv-heal", 3.5)
+    assert "no reply within 5 s" in failed["error"]
+    manifest = folder.read_json(folder.manifest)
+    assert (manifest["state"], manifest["killed"]) == ("failed", ["kv"])
+    assert read_rows(folder.rows / "load-0-operation.rows").complete
+    measures = analyse(folder)
+    assert measures["verdict"] == "invalid"
+    assert any("kv.heal (2-kv-heal) could not be done" in reason for reason in measures["validity"]["reasons"])
+    assert left_running(children) == []
+
+
+def test_operators_act_when_the_gauges_of_a_live_run_say_so(tmp_path: Path) -> None:
+    """Ten times slower, the store is asked for more than it serves; whoever sees that for half a second mends it."""
+    mend = "when: {gauge: kv.waiting_queue, above: 5, for: 500ms, delay: 250ms}"
+    text = TEXT.replace("mean: 15ms", "mean: 100ms").replace("at: outage.end", mend)
+    surge = "  - {at: 1s, do: load.surge, with: {rate: +50/s, for: 500ms}}"
+    text = text.replace("steady_state", f"{surge}\nsteady_state", 1)
+    run = Run(tmp_path, text)
+    children = run.until_injected()
+    run.end()
+    folder = run.folder
+    (heal,) = entries(folder, "orchestrator", "heal")[1:]
+    seen = heal["fired_by"]
+    assert seen["reading"] > 5.0
+    assert seen["decided_s"] - seen["since_s"] >= 0.5
+    assert heal["due_s"] == pytest.approx(seen["decided_s"] + 0.25, abs=2e-6)
+    (fix,) = entries(folder, "orchestrator", "fix")
+    assert fix["t_s"] >= heal["asked_s"] >= heal["due_s"] > 3.0
+    plan = Plan.from_json(folder.read_json(folder.plan))
+    assert plan.fix_s is None
+    operations = read_rows(folder.rows / "load-0-operation.rows").rows
+    assert sorted(operations["op"].tolist()) == list(range(1, 650 + 25 + 1))
     assert left_running(children) == []

@@ -47,3 +47,12 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         "restore": action("operators write the newest plan by hand and set the automation going again"),
     }
 )
+GAUGES: Final[tuple[str, ...]] = (
+    "queries_total",
+    "answers_total",
+    "empty_answers_total",
+    "active_gen",
+    "newest_gen",
+    "plans",
+    "enactors_failing",
+)

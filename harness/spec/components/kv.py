@@ -30,3 +30,15 @@ VERBS: Final[dict[str, Verb]] = with_heal(
     }
 )
 STORIES: Final = {"kv_reads": Story("kv", ("dns", "kv"), {"read": 1.0})}
+GAUGES: Final[tuple[str, ...]] = (
+    "waiting_queue",
+    "in_service",
+    "slots",
+    "oldest_wait_s",
+    "served_total",
+    "refused_total",
+    "dropped_total",
+    "cancelled_total",
+    "busy_s_total",
+    "items",
+)
