@@ -1,8 +1,9 @@
 """A published number beside ours: one line of the table that `blackstart reproduce` prints, and when they agree.
 
-Agreement is decided by a rule stated with the line, never by eye: a relative band where the source is a rounded figure,
-standard errors where both sides are samples, intervals for shares. What has no published tolerance is marked "stated"
-and counts neither way.
+Agreement is decided by a rule stated with the line, never by eye: standard errors where either side is a mean, the
+range of single runs where a single run was published, intervals for shares, a band where the source gives one. `slack`
+is for the rounding of the published figure, and for what is said beside it. What a source leaves too open for a rule
+is marked "stated" and counts neither way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Final, NamedTuple
 
-from harness.compare.chance import wilson
+from harness.compare.chance import Z_95, wilson
 
 AGREES, DIFFERS, STATED = "agrees", "differs", "stated"
 Z: Final = 3.0  # standard errors allowed between two samples
@@ -51,34 +52,58 @@ def sample(
     digits: int = 4,
 ) -> Line:  # fmt: skip
     """A mean over independent repeats against a published mean, within three standard errors of both plus `slack`."""
-    mean = fmean(values)
     se = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
-    near = abs(mean - published) <= Z * math.hypot(se, published_se) + slack
-    low, high = mean - 1.96 * se, mean + 1.96 * se
+    return estimate(
+        result, what, fmean(values), se, published, published_se=published_se, slack=slack, digits=digits
+    )
+
+
+def estimate(
+    result: str, what: str, ours: float, se: float, published: float, *, published_se: float = 0.0, slack: float = 0.0,
+    digits: int = 4,
+) -> Line:  # fmt: skip
+    """A number with a standard error of its own, by the same rule as `sample`."""
+    near = abs(ours - published) <= Z * math.hypot(se, published_se) + slack
     rule = f"within {Z:g} standard errors" + (f" + {slack:g}" if slack else "")
-    interval = f"{low:.{digits}g} to {high:.{digits}g}"
-    return Line(result, what, f"{published:.{digits}g}", f"{mean:.{digits}g}", interval, _word(near), rule)
+    interval = f"{shown(ours - 1.96 * se, digits)} to {shown(ours + 1.96 * se, digits)}"
+    return Line(result, what, shown(published, digits), shown(ours, digits), interval, _word(near), rule)
+
+
+def one_run(
+    result: str, what: str, values: Sequence[float], published: float, *, slack: float = 0.0, digits: int = 3
+) -> Line:
+    """A published single run against many of ours: within the middle 95 % of them. More cannot be asked of one run."""
+    ordered = sorted(values)
+    low, high = (ordered[math.ceil(q * len(ordered)) - 1] for q in (0.025, 0.975))
+    near = low - slack <= published <= high + slack
+    interval = f"{shown(low, digits)} to {shown(high, digits)} in 95 % of runs"
+    rule = f"one run there; within 95 % of our {len(ordered)}" + (f" + {slack:g}" if slack else "")
+    return Line(result, what, shown(published, digits), shown(fmean(ordered), digits), interval, _word(near), rule)
 
 
 def band(
-    result: str, what: str, ours: float, published: float, share: float, *, low: float | None = None,
-    high: float | None = None,
-) -> Line:  # fmt: skip
-    """A number against a published one: within a relative band, or the published one inside our interval."""
+    result: str, what: str, ours: float, published: float, share: float, *, low: float, high: float
+) -> Line:
+    """A number, with its interval, against a published one, within a relative band however wide the interval is."""
     near = abs(ours - published) <= share * abs(published)
-    if low is None or high is None:
-        return Line(result, what, f"{published:.4g}", f"{ours:.4g}", "-", _word(near), f"within {share:.2g} of it")
-    rule = f"within {share:.2g} of it, or it in our interval"
-    word = _word(near or low <= published <= high)
-    return Line(result, what, f"{published:.4g}", f"{ours:.4g}", f"{low:.4g} to {high:.4g}", word, rule)
+    interval = f"{shown(low)} to {shown(high)}"
+    return Line(result, what, shown(published), shown(ours), interval, _word(near), f"within {share:.0%}")
 
 
-def factor(result: str, what: str, values: Sequence[float], published: float, times: float) -> Line:
-    """The mean of some times against a published one, within a factor."""
-    mean = fmean(values) if values else math.nan
-    near = published / times <= mean <= published * times
-    interval = f"{min(values):.3g} to {max(values):.3g} seen" if values else "-"
-    return Line(result, what, f"{published:.4g}", f"{mean:.4g}", interval, _word(near), f"within a factor of {times:g}")
+def factor(result: str, what: str, total_s: float, events: int, published_s: float, times: float) -> Line:
+    """A mean time between events against a published one, within a factor; the interval is the exponential's."""
+    mean_s = total_s / events if events else math.inf
+    near = published_s / times <= mean_s <= published_s * times
+    interval = "-"
+    if events:  # the cube root of a gamma variable is nearly normal (Wilson and Hilferty)
+        low, high = (total_s / _gamma_point(events + more, z) for more, z in ((1, Z_95), (0, -Z_95)))
+        interval = f"{shown(low, 3)} to {shown(high, 3)}"
+    return Line(result, what, shown(published_s), shown(mean_s), interval, _word(near), f"within a factor of {times:g}")
+
+
+def _gamma_point(shape: float, z: float) -> float:
+    """The point of a gamma distribution of this shape that lies z standard deviations from its middle."""
+    return float(shape * (1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape))) ** 3)
 
 
 def share(result: str, what: str, hits: int, runs: int, published_hits: int, published_runs: int) -> Line:
@@ -99,6 +124,11 @@ def ruled(result: str, what: str, ours: str, published: str, near: bool, rule: s
 def stated(result: str, what: str, ours: str, published: str, why: str) -> Line:
     """A number shown beside a published one that no rule compares."""
     return Line(result, what, published, ours, "-", STATED, why)
+
+
+def shown(value: float, digits: int = 4) -> str:
+    """A number with so many digits that count, and never with a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
 def _word(near: bool) -> str:

@@ -2,7 +2,8 @@
 
 Dask is an existing engine with its own scheduler, and does here what the crew does: it is handed the crew's own
 function and jobs, so the results are the same, bit for bit; only where they are computed differs. Lost workers are
-Dask's to replace; a job that it gives up on ends the sweep, with everything finished already written down.
+Dask's to replace; a job that it gives up on, or a scheduler that is gone, ends the sweep, with everything finished
+already written down. Workers of another version would answer another question, so they are asked first.
 
     with Cluster(subject, "auto", "tcp://10.0.0.1:8786") as cluster: ...      or "local" for one on this machine
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import importlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Final
 
+import harness
 from harness.errors import HarnessError, RunError
 from harness.study.crew import Done, Job, do
 from harness.study.subject import Subject
@@ -55,6 +58,11 @@ class Cluster:
                 f"--cluster {self._address}: no Dask scheduler answers there ({error}); give its address as "
                 "tcp://HOST:8786, or `local`"
             ) from error
+        try:
+            check_versions(self._client.run(version_here))
+        except BaseException:
+            self._client.close()
+            raise
         self.size = max(1, sum(self._client.nthreads().values()))
         return self
 
@@ -83,4 +91,24 @@ class Cluster:
                     f"the cluster gave up on a job after losing its workers: {error}; finished runs are kept, and the "
                     "same command goes on from here"
                 ) from error
+            except CancelledError as error:
+                raise RunError(
+                    f"the cluster's scheduler at {self._address} was lost; finished runs are kept: start it again, and "
+                    "the same command goes on from here"
+                ) from error
             yield done
+
+
+def version_here() -> str:
+    """The version of this package in the process that is asked."""
+    return harness.__version__
+
+
+def check_versions(found: Mapping[str, str]) -> None:
+    """Every worker has this version. Raises RunError naming the first that has not."""
+    for worker, version in sorted(found.items()):
+        if version != harness.__version__:
+            raise RunError(
+                f"the worker at {worker} has blackstart {version}, and {harness.__version__} is here; install one "
+                "version everywhere, or their results would differ"
+            )

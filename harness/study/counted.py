@@ -2,43 +2,53 @@
 
 The kernel's counts per window are laid into the windows of the analysis; what a journal would say (when the fault was
 injected, when it was fixed) comes from the plan, because in virtual time everything happens when it is planned. From
-there on the code is the analysis's own: rolling windows, lines, validity, capacity, backlog, verdict.
+there on the code is the analysis's own: rolling windows, lines, validity, capacity, backlog, facts, verdict.
 
-Three things are read differently from a folder of rows. Goodput of the last third is counted by intended start, not by
-finish (it decides only whether a stuck run is "metastable" or "degraded", at half of baseline). Goodput of a phase is
-that of the whole windows in it. And without a p99 line no latency is known, so none is judged; with one, rows are kept
-and the latency comes from them.
+One thing the counts do not hold: goodput by finish, which tells a stuck run that is "metastable" from one that is
+"degraded", at half of baseline. They hold it by intended start, and an operation is good at most a deadline later; so
+there are bounds. Where these lie on both sides of one half the run is played once more with rows, and the rows decide.
+
+Goodput of a phase is that of the whole windows in it. Without a p99 line no latency is known, so none is judged; with
+one, rows are kept and the latency comes from them.
+
+Seeds go together: all are played, then all are judged, because the two use different parts of a processor's cache.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.analyse import backlog, capacity, moments, steady, validity
+from harness.analyse import backlog, capacity, moments, steady
 from harness.analyse.amplification import measure
 from harness.analyse.evidence import Evidence
+from harness.analyse.facts import facts_of
 from harness.analyse.latency import PhaseLatency
 from harness.analyse.lines import parse
 from harness.analyse.load_run import Run
 from harness.analyse.percentiles import Floats
 from harness.analyse.reconcile import Account
-from harness.analyse.verdict import Facts, Verdict, decide, is_falling
+from harness.analyse.validity import last_third
+from harness.analyse.verdict import Verdict, decide
 from harness.analyse.windows import WIDTH_S, Windows
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.sim.kernels import model_of, rows_of, summary_of
-from harness.spec.moments import Span
 from harness.study.engine import Told, rounded
 from harness.timeline import edges
 
 _EDGE = "load->kv"
 _KV = "kv"
-_READING = np.dtype([("t_ns", "<i8"), ("component", "<u2"), ("gauge", "<u2"), ("value", "<f8")])
-_GAUGES = {"waiting_queue": (0, "queue"), "waiting_orbit": (1, "orbit")}  # gauge -> component number, column
+_GAUGES = (("waiting_queue", _KV, "queue"), ("waiting_orbit", backlog.LOAD, "orbit"))  # gauge, component, column
+_SERIES = (
+    (("due", ""), "due"), (("due_good", ""), "good"), (("good", ""), "good"), (("started", ""), "due"),
+    (("attempts", _EDGE), "attempts"), (("arrived", _KV), "attempts"), (("begun", _KV), "began"),
+    (("queue_delay_s", _KV), "delay_s"),
+)  # fmt: skip
 
 
 class Counted(Windows):
@@ -47,25 +57,21 @@ class Counted(Windows):
     def __init__(self, end_s: float, counts: Any) -> None:
         super().__init__(end_s)
         self.layers[_EDGE] = 0
-        for key, column in (
-            (("due", ""), "due"), (("due_good", ""), "good"), (("good", ""), "good"), (("started", ""), "due"),
-            (("attempts", _EDGE), "attempts"), (("arrived", _KV), "attempts"), (("begun", _KV), "began"),
-            (("queue_delay_s", _KV), "delay_s"),
-        ):  # fmt: skip
+        for key, column in _SERIES:
             self._sums[key] = _padded(counts[column], self.n)
         self._due_known = True
-        t_ns = np.round((np.arange(counts.size) + 1) * (WIDTH_S * 1e9)).astype(np.int64)
-        for number, (component, column) in enumerate(_GAUGES.values()):
-            readings = np.zeros(counts.size, _READING)
-            readings["t_ns"], readings["component"], readings["gauge"] = t_ns, component, number
-            readings["value"] = counts[column]
-            self.feed_gauges(readings, (_KV, backlog.LOAD), tuple(_GAUGES))
+        self.by_finish = False
+        ends_s = np.arange(1, counts.size + 1) * WIDTH_S
+        for gauge, component, column in _GAUGES:
+            self._readings[gauge, component] = [(ends_s, counts[column].astype(np.float64))]
 
-    def add_latency(self, operations: Any) -> None:
-        """Take the latency of good operations from their rows."""
+    def add_rows(self, operations: Any) -> None:
+        """Take from operation rows what counts do not hold: latency, and goodput by finish."""
         bare = Windows(self.n * self.width_s)
         bare.feed_operations(operations)
         self.latency = bare.latency
+        self._sums["good", ""] = bare.get("good")
+        self.by_finish = True
 
 
 class KernelRunner:
@@ -74,7 +80,7 @@ class KernelRunner:
     engine = "kernel"
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._end_s = plan.end_s
         self._facts = plan.to_json()
         self._model = model_of(plan)
         journal = [
@@ -85,15 +91,16 @@ class KernelRunner:
         self._run = Run(RunFolder(Path()), self._facts, journal, (), ())
         self._moments = moments.find(self._facts, journal)
         self._lines = parse(self._facts["spec"]["steady_state"])
+        self._outage, self._recovery = plan.phase("outage"), plan.phase("recovery")
 
     def tell(self, seed: int) -> Told:
         """Play, count, judge."""
-        model = self._model._replace(seed=seed)
-        counts = summary_of(model, WIDTH_S).windows
-        windows = Counted(self._plan.end_s, counts)
-        if "p99" in self._lines.lines:
-            windows.add_latency(rows_of(model).operation)
-        return self._told(windows)
+        return self.tell_all((seed,))[0]
+
+    def tell_all(self, seeds: Sequence[int]) -> tuple[Told, ...]:
+        """The same with each of these seeds."""
+        played = [(seed, summary_of(self._model._replace(seed=seed), WIDTH_S).windows) for seed in seeds]
+        return tuple(self._judged(seed, counts) for seed, counts in played)
 
     def evidence(self, windows: Windows) -> Evidence:
         """What a folder's rows would have been gathered into."""
@@ -109,14 +116,35 @@ class KernelRunner:
             Account(due, due, due, *(0,) * 11),
             steady.judge(windows, found, lines),
             demand,
-            backlog.assess(windows, found, demand),
+            backlog.assess(windows, found, None),  # a sweep is not told how efficiently it drained
             None,
         )
 
-    def _told(self, windows: Windows) -> Told:
+    def _judged(self, seed: int, counts: Any) -> Told:
+        windows = Counted(self._end_s, counts)
+        if "p99" in self._lines.lines:
+            windows.add_rows(self._operations(seed))
         evidence = self.evidence(windows)
-        steadiness, found = evidence.steady, self._moments
-        verdict, _ = decide(_facts(evidence))
+        verdict, _ = decide(facts_of(evidence))
+        if not windows.by_finish and verdict in (Verdict.METASTABLE, Verdict.DEGRADED) and not self._sure(evidence):
+            windows.add_rows(self._operations(seed))
+            evidence = self.evidence(windows)
+            verdict, _ = decide(facts_of(evidence))
+        return self._told(evidence, verdict)
+
+    def _operations(self, seed: int) -> Any:
+        return rows_of(self._model._replace(seed=seed)).operation
+
+    def _sure(self, evidence: Evidence) -> bool:
+        """Whether goodput by finish is on one side of half the baseline's, wherever in its bounds it lies."""
+        windows, baseline = evidence.windows, self._moments.baseline
+        deadline_s = self._model.client.deadline_s
+        low, high = bounds(windows, *last_third(evidence), deadline_s)
+        low_before, high_before = bounds(windows, baseline.start_s, baseline.end_s, deadline_s)
+        return high < 0.5 * low_before or low >= 0.5 * high_before
+
+    def _told(self, evidence: Evidence, verdict: Verdict) -> Told:
+        windows, steadiness, found = evidence.windows, evidence.steady, self._moments
         well = verdict in (Verdict.RECOVERED, Verdict.NEVER_FAILED)
         fix_s, at_s = found.t_fix_s, steadiness.t_recovered_s
         reached = at_s is not None and (steadiness.ends_steady or steadiness.throughout)
@@ -129,34 +157,24 @@ class KernelRunner:
             None if fix_s is None else rounded(max(0.0, found.load_end_s - fix_s)),
             rounded(ratios.overall),
             rounded(ratios.peak),
-            _good_per_s(windows, self._plan.phase("outage")),
-            _good_per_s(windows, self._plan.phase("recovery")),
+            _good_per_s(windows, self._outage.start_s, self._outage.end_s),
+            _good_per_s(windows, self._recovery.start_s, self._recovery.end_s),
             rounded(evidence.backlog.peak),
             rounded(evidence.backlog.drain_s),
         )
 
-def _facts(evidence: Evidence) -> Facts:
-    """The facts a verdict is made of, as `harness.analyse.measures` finds them."""
-    windows, found, steadiness = evidence.windows, evidence.moments, evidence.steady
-    late = windows.span(*validity.last_third(evidence))
-    before = windows.span(found.baseline.start_s, found.baseline.end_s)
-    good_before, good_late = (
-        windows.get("good")[part].mean() if part.stop > part.start else math.nan for part in (before, late)
-    )
-    return Facts(
-        not validity.reasons(evidence),
-        steadiness.throughout,
-        evidence.demand.overloaded if evidence.demand is not None else None,
-        found.t_fix_s is not None,
-        steadiness.t_recovered_s is not None,
-        steadiness.ends_steady,
-        is_falling(evidence.backlog.t_s[late], evidence.backlog.total[late], evidence.backlog.peak or 0.0),
-        float(good_late / good_before) if good_before else math.nan,
-    )
+
+def bounds(windows: Windows, start_s: float, end_s: float, deadline_s: float) -> tuple[float, float]:
+    """The least and the most that goodput by finish can be in [start, end), in operations per window."""
+    part, good = windows.span(start_s, end_s), windows.get("due_good")
+    late = windows.n if math.isinf(deadline_s) else math.ceil(deadline_s / windows.width_s) + 1
+    count = max(1, part.stop - part.start)
+    least = good[part.start : max(part.start, part.stop - late)].sum()
+    return float(least) / count, float(good[max(0, part.start - late) : part.stop].sum()) / count
 
 
-def _good_per_s(windows: Windows, phase: Span) -> float | None:
-    part = windows.span(phase.start_s, phase.end_s)
+def _good_per_s(windows: Windows, start_s: float, end_s: float) -> float | None:
+    part = windows.span(start_s, end_s)
     seconds = (part.stop - part.start) * windows.width_s
     return rounded(float(windows.get("due_good")[part].sum()) / seconds) if seconds else None
 

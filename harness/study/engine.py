@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -55,6 +55,9 @@ class Runner(Protocol):
     def tell(self, seed: int) -> Told:
         """Run it. Raises RunError when the run cannot be done."""
 
+    def tell_all(self, seeds: Sequence[int]) -> tuple[Told, ...]:
+        """Run it with each of these seeds, in their order."""
+
 
 def prepare(file: ExperimentFile, engine: str = "auto") -> Runner:
     """The runner of a file's first variant. Raises SpecError for an engine that cannot express it."""
@@ -87,6 +90,10 @@ class WorldRunner:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+
+    def tell_all(self, seeds: Sequence[int]) -> tuple[Told, ...]:
+        """One after the other."""
+        return tuple(map(self.tell, seeds))
 
     def tell(self, seed: int) -> Told:
         """Simulate, analyse, and keep the measures a sweep asks for."""

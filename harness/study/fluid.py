@@ -64,6 +64,8 @@ def covered(experiment: Experiment) -> bool:
 
 def _slow_spell(plan: Plan) -> tuple[float, float, float] | None:
     """Start, end and mean service time of the one slow spell; None when the timeline is anything else."""
+    if any(event.when is not None for event in plan.timeline):
+        return None
     dues = [due for due in edges(plan) if due.component == "kv"]
     kinds = [(due.deed, due.name) for due in dues]
     kv = plan.experiment.region.kv
@@ -94,6 +96,8 @@ def _late_at_end(
         if limit is not None:
             waiting = min(waiting, limit * per_job)
         delay_s = waiting if at_acceptance else _time_to_serve(waiting, at * step_s, spell_s, slots, mean_s, slow_s)
+        if not at_acceptance and at * step_s + delay_s >= spell_s:
+            service_s = mean_s  # its turn comes when the spell is over
         if delay_s + service_s > timeout_s:
             tries[1:, at + delay] += tries[:-1, at]
         elif not slow and waiting <= 0.0 and not tries[1:, at + 1 : at + delay + 1].any():

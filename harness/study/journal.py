@@ -81,7 +81,7 @@ class Journal(Book):
         self._what = what
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b")
+            self._file = path.open("ab", buffering=0)  # a buffer would try again, on closing, what no longer fits
         except OSError as error:
             raise RunError(f"{path}: cannot be opened: {error.strerror}; choose another --out DIR") from error
         try:
@@ -99,7 +99,6 @@ class Journal(Book):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
-            self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as failed:
             if error is None:
@@ -114,9 +113,10 @@ class Journal(Book):
         super().add(values, seed, told)
 
     def _write(self, line: str) -> None:
+        left = line.encode() + b"\n"
         try:
-            self._file.write(line.encode() + b"\n")
-            self._file.flush()
+            while left:
+                left = left[self._file.write(left) :]  # may take a part, when that is all there is room for
         except OSError as error:
             raise RunError(self._full(error)) from error
 
@@ -127,15 +127,14 @@ class Journal(Book):
         )
 
     def _read(self) -> None:
-        self._file.seek(0)
         end = 0
-        for number, line in enumerate(self._file):
-            if not line.endswith(b"\n"):
-                break  # torn by a kill or a full disk
-            self._take(number, line)
-            end += len(line)
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines):
+                if not line.endswith(b"\n"):
+                    break  # torn by a kill or a full disk
+                self._take(number, line)
+                end += len(line)
         self._file.truncate(end)
-        self._file.seek(end)
         if end == 0:
             self._write(json.dumps({"schema_version": SCHEMA_VERSION, "of": self._what._asdict()}))
 

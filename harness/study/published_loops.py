@@ -4,8 +4,9 @@ One worker, mean service 0.1 s, exponential or with one request in a thousand a 
 0.8 of capacity. Closed: n users, each with one request under way and then an exponential pause with mean
 (1 - rho) s + (n - 1) s / rho, the published simulator's choice.
 
-Theory for the open loop: sojourn times are exponential with mean 0.5 s, so p99 = 0.5 ln 100 = 2.30 s. For the bimodal
-one only the mean has a closed form (Pollaczek-Khinchine, 4.11 s), and runs of days scatter widely around it.
+Theory for the open loop: sojourn times are exponential with mean 0.5 s, so p99 = 0.5 ln 100 = 2.30 s. The bimodal one
+has mean 4.113 s (Pollaczek-Khinchine); its transform has two poles, and inverted gives a p99 of 45.80 s. The published
+39 to 40 s is of one run of hours, and runs of hours scatter widely.
 
 Source: mbrooker/simulator_example, omission; "Open and Closed, Omission and Collapse", brooker.co.za, 2023-05-10.
 """
@@ -16,12 +17,15 @@ import heapq
 import math
 from collections.abc import Callable, Iterator
 from random import Random
+from statistics import fmean
 
 from harness import seeds
-from harness.study.claims import Claim, Effort, Line, band, ruled, stated
+from harness.study.claims import Claim, Effort, Line, one_run, ruled, sample
 
 MEAN_S, RHO = 0.1, 0.8
 LONG_S, LONG_SHARE = 10.0, 0.001
+HEAVY_P99_S = 45.80
+JOBS, END_S = 40_000, 20_000.0
 Draw = Callable[[Random], float]
 
 
@@ -90,28 +94,48 @@ def resubmitting(seed: int, end_s: float, limit_s: float | None) -> tuple[int, i
     return half, len(waiting) - head
 
 
+def long_run(seed: int) -> list[float]:
+    """Sojourn times of the bimodal open loop over 20,000 s, sorted."""
+    mean_s = (1.0 - LONG_SHARE) * MEAN_S + LONG_SHARE * LONG_S
+    return open_loop(bimodal_s, mean_s, round(END_S * RHO / mean_s), seeds.rng(seed, "published/loops/bimodal"))
+
+
 def lines(effort: Effort) -> Iterator[Line]:
     """p99 of open and closed loops, and the loop that feeds itself."""
-    jobs = 40_000 * effort.seeds
-    rng = seeds.rng(1, "published/loops")
-    opened = open_loop(exponential_s, MEAN_S, jobs, rng)
-    yield band("R6", "exponential, open: mean (s)", sum(opened) / jobs, 0.50, 0.06)
-    yield band("R6", "exponential, open: p99 (s)", quantile(opened, 0.99), 2.30, 0.10)
+    numbers = range(1, 1 + effort.seeds)
+
+    def of(draw: Draw, mean_s: float, users: int) -> list[list[float]]:
+        """Independent runs: open loops when there are no users."""
+        found = []
+        for seed in numbers:
+            rng = seeds.rng(seed, f"published/loops/{draw.__name__}/{users}")
+            loop = closed_loop(draw, mean_s, users, JOBS, rng) if users else open_loop(draw, mean_s, JOBS, rng)
+            found.append(loop)
+        return found
+
+    opened = of(exponential_s, MEAN_S, 0)
+    yield sample("R6", "exponential, open: mean (s)", [fmean(run) for run in opened], 0.50)
+    yield sample("R6", "exponential, open: p99 (s)", [quantile(run, 0.99) for run in opened], 2.30, slack=0.005)
     for users, published in ((1, 0.46), (10, 0.94)):
-        p99_s = quantile(closed_loop(exponential_s, MEAN_S, users, jobs, rng), 0.99)
-        yield band("R6", f"exponential, closed with {users}: p99 (s)", p99_s, published, 0.05)
+        values = [quantile(run, 0.99) for run in of(exponential_s, MEAN_S, users)]
+        yield sample("R6", f"exponential, closed with {users}: p99 (s)", values, published, slack=0.005)
     mean_s = (1.0 - LONG_SHARE) * MEAN_S + LONG_SHARE * LONG_S
-    heavy = open_loop(bimodal_s, mean_s, 5 * jobs, rng)
-    yield band("R6", "bimodal, open: p99 (s)", quantile(heavy, 0.99), 39.5, 0.25)
-    why = "heavy tail: 20,000 s runs gave 3.2 to 3.8 against 4.113 in theory"
-    yield stated("R6", "bimodal, open: mean (s)", f"{sum(heavy) / len(heavy):.3g}", "4.113", why)
-    alone = quantile(closed_loop(bimodal_s, mean_s, 1, jobs, rng), 0.99)
-    yield band("R6", "bimodal, closed with 1: p99 (s)", alone, 0.47, 0.05)
-    half, end = resubmitting(1, 20_000.0, 15.0)
-    what, grows = "bimodal, resubmitted after 15 s: line at 20,000 s", end > 50_000 and end > 1.5 * half
-    yield ruled("R6", what, f"{end}", "140155", grows, f"over 50,000 and growing ({half} half-way)")
-    final = resubmitting(1, 20_000.0, None)[1]
-    yield ruled("R6", "the same without resubmission", f"{final}", "0", final < 1000, "under 1,000")
+    heavy = [long_run(seed) for seed in range(1, 1 + 2 * effort.seeds)]
+    p99s = [quantile(run, 0.99) for run in heavy]
+    yield one_run("R6", "bimodal, open, 20,000 s: p99 (s)", p99s, 39.5, slack=0.5)
+    over = [sum(took_s > HEAVY_P99_S for took_s in run) / len(run) for run in heavy]
+    yield sample("R6", f"bimodal, open: share over {HEAVY_P99_S} s (exact p99)", over, 0.01)
+    yield sample("R6", "bimodal, open: mean (s), exact", [fmean(run) for run in heavy], 4.113)
+    alone = [quantile(run, 0.99) for run in of(bimodal_s, mean_s, 1)]
+    yield sample("R6", "bimodal, closed with 1: p99 (s)", alone, 0.47, slack=0.005)
+    lengths = [resubmitting(seed, END_S, 15.0) for seed in numbers]
+    ends = [float(end) for _, end in lengths]
+    yield one_run("R6", "bimodal, resubmitted after 15 s: line at 20,000 s", ends, 140155.0)
+    least = min(end / max(1, half) for half, end in lengths)
+    what, rule = "the same: the line at the end over that half-way", "over 1.5 in every run"
+    yield ruled("R6", what, f"{least:.2g} or more", "growing", least > 1.5, rule)
+    ends = [float(resubmitting(seed, END_S, None)[1]) for seed in numbers]
+    yield one_run("R6", "the same without resubmission", ends, 0.0)
 
 
 CLAIM = Claim("R6", "mbrooker/simulator_example, omission; queueing theory", lines)

@@ -5,6 +5,7 @@ rule by which ours agrees with it; models of one question are in `published_*.py
 are in `experiments/published/`. What does not agree is shown as such, and the command fails.
 
     reproduce(chosen, effort) -> lines, one at a time, in the order of the claims
+    markdown(lines, effort)   -> the page docs/reproduced.md
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.study import (
     published_loops,
     published_queues,
 )
-from harness.study.claims import Claim, Effort, Line
+from harness.study.claims import AGREES, DIFFERS, STATED, Claim, Effort, Line
 
 CLAIMS: Final[tuple[Claim, ...]] = (
     published_contention.CLAIM,
@@ -71,3 +72,37 @@ def reproduce(claims: Sequence[Claim], effort: Effort) -> Iterator[tuple[Claim, 
     for claim in claims:
         for line in claim.lines(effort):
             yield claim, line
+
+
+def tally(lines: Sequence[Line]) -> str:
+    """How many agree, in words."""
+    compared = [line for line in lines if line.verdict != STATED]
+    agreeing = sum(line.verdict == AGREES for line in compared)
+    return f"{agreeing} of {len(compared)} published numbers found again"
+
+
+def markdown(found: Sequence[tuple[Claim, Line]], effort: Effort) -> str:
+    """The lines as a page: one table, what is compared how, and the command that makes it again."""
+    lines = [line for _, line in found]
+    page = [
+        "# Published results, found again",
+        "",
+        f"Made by `blackstart reproduce --seeds {effort.seeds} --markdown > docs/reproduced.md`, in about two minutes.",
+        "",
+        f"**{tally(lines)}**, with {effort.seeds} seeds or a multiple. The rule beside each line decides between "
+        "`agrees` and `differs`; `stated` marks what a source leaves too open for a rule. The interval is that of "
+        "ours, at 95 %. What stands behind a number is in `harness/study/published_*.py` and, where an experiment "
+        "file can ask for it, in `experiments/published/`; there it also says where our question is not quite theirs "
+        "(another trigger, times scaled down, goodput over 400 s).",
+        "",
+        "| | source | number | published | ours | interval | verdict | rule |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    source = ""
+    for claim, line in found:
+        named = claim.source if claim.source != source else ""
+        source = claim.source
+        verdict = f"**{line.verdict}**" if line.verdict == DIFFERS else line.verdict
+        cells = (line.result, named, line.what, line.published, line.ours, line.interval, verdict, line.rule)
+        page.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(page)

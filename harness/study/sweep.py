@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from harness.errors import SpecError
 from harness.plan import make_plan
-from harness.study.axes import Value
+from harness.study.axes import Value, number_of
 from harness.study.crew import Done, Hands, Job
 from harness.study.design import RUNS_MAX, Design
 from harness.study.engine import Told, prepare, why_no_kernel
@@ -25,7 +25,7 @@ from harness.study.journal import Book
 from harness.study.subject import Subject
 
 CHECKED_MOST: Final = 5_000  # cells checked one by one; beyond, each value of each axis
-JOB_SEEDS: Final = 10  # kernel runs of one cell that go to a worker together
+JOB_SEEDS: Final = 20  # kernel runs of one cell that go to a worker together
 Cell = tuple[Value, ...]
 
 
@@ -78,19 +78,20 @@ def _to_check(design: Design) -> Sequence[Cell]:
 def missing(sweep: Sweep, journal: Book, cells: Iterable[Cell], seeds: Sequence[int]) -> list[Job]:
     """Jobs for the runs of these cells that are not written down yet, in order."""
     jobs = []
+    sizes: dict[Cell, int] = {}
     for cell in cells:
         left = [seed for seed in seeds if journal.get(cell, seed) is None]
         if left:
-            size = JOB_SEEDS if _quick(sweep, cell) else 1
-            jobs += [sweep.job(cell, left[at : at + size]) for at in range(0, len(left), size)]
+            words = tuple(value if number_of(value) is None else 0 for value in cell)
+            if words not in sizes:
+                sizes[words] = _job_size(sweep, cell)
+            jobs += [sweep.job(cell, left[at : at + sizes[words]]) for at in range(0, len(left), sizes[words])]
     return jobs
 
 
-def _quick(sweep: Sweep, cell: Cell) -> bool:
-    """True for runs of milliseconds, of which several make one job."""
-    if sweep.engine == "world":
-        return False
-    return engine_of(sweep, cell) == "kernel"
+def _job_size(sweep: Sweep, cell: Cell) -> int:
+    """How many runs make one job: several of milliseconds, one of seconds. Cells that differ in numbers are alike."""
+    return JOB_SEEDS if sweep.engine != "world" and engine_of(sweep, cell) == "kernel" else 1
 
 
 def engine_of(sweep: Sweep, cell: Cell) -> str:

@@ -41,6 +41,7 @@ def replayed(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+@pytest.mark.long
 def test_the_kernel_and_the_world_give_one_word_where_runs_hang_in_the_balance(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +56,7 @@ def test_the_kernel_and_the_world_give_one_word_where_runs_hang_in_the_balance(
 
 
 def test_seeds_told_together_are_told_as_they_are_alone(subject: Subject) -> None:
-    runner = prepare(subject.file(EDGE), "kernel")
+    runner = prepare(subject.file({"load.kv_reads.arrivals.process": "poisson"}), "kernel")
     assert runner.tell_all((3, 1, 2)) == tuple(map(runner.tell, (3, 1, 2)))
 
 

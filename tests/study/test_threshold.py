@@ -9,11 +9,12 @@ import pytest
 
 from harness import seeds
 from harness.errors import SpecError
+from harness.spec import ExperimentFile
 from harness.study import fluid
 from harness.study.axes import Axis, number_of, read_axis
 from harness.study.design import make_design
 from harness.study.journal import Journal, of
-from harness.study.subject import Subject
+from harness.study.subject import Subject, read_subject
 from harness.study.sweep import Sweep
 from harness.study.threshold import Probe, Threshold, find, logistic
 from tests.study.hands import Answering, told
@@ -147,6 +148,24 @@ def test_the_fluid_expects_the_threshold_of_the_slow_dependency(subject: Subject
     at = fluid.crossing(lambda share: subject.file({"phases.outage": span.at(share)}), span)
     assert at is not None
     assert 0.6 < at < 0.66  # of which two steps of the fluid are 0.01 s
+
+
+@pytest.mark.parametrize(("rate", "simulated"), [("30/s", 2.21), ("50/s", 1.47), ("70/s", 1.11), ("90/s", 0.92)])
+def test_the_fluid_expects_the_published_critical_outages(rate: str, simulated: float) -> None:
+    """Nearer to the simulated ones than the closed form, which forgets who gives up while the line drains."""
+    full_outage = read_subject(Path(__file__).parents[2] / "experiments/published/full_outage.yaml", "three_retries")
+    axis = read_axis("phases.outage=0.5s..3s:2")
+    assert axis.span is not None
+    span = axis.span
+
+    def at(share: float) -> ExperimentFile:
+        length = span.at(share)
+        settings = {"phases.outage": length, "timeline.0.with.mean": length, "load.kv_reads.arrivals.rate": rate}
+        return full_outage.file(settings)
+
+    found, closed = fluid.crossing(at, span), fluid.closed_form_s(float(rate.removesuffix("/s")), 100.0, 1.0, 3)
+    assert found == pytest.approx(simulated, rel=0.08)
+    assert abs(found - simulated) < abs(closed - simulated)
 
 
 @pytest.mark.parametrize(
