@@ -129,7 +129,7 @@ def _efficiency(at_fix: float, level: float, drain_s: float | None, demand: Dema
         return None, "modelled capacity is unknown"
     if demand.overloaded:
         return None, "offered load is at or over modelled capacity, so even the ideal never drains"
-    if at_fix <= level:
+    if at_fix <= level or drain_s == 0.0:  # read between two readings, a level may lie over itself by a last bit
         return None, "nothing to drain: waiting work at the fix is within 5 % of the peak above baseline"
     if drain_s is None:
         return None, "not drained before the load ended"

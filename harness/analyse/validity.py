@@ -29,7 +29,7 @@ from harness.analyse.moments import waits
 from harness.analyse.percentiles import Floats
 from harness.analyse.steady import fits
 from harness.analyse.trend import rises, second_means, slope_per_s
-from harness.spec.lines import LEAST_DUE
+from harness.spec.lines import LEAST_DUE, ROLLING_S
 from harness.units import show_s
 
 LAG_P99_S = 0.010
@@ -156,7 +156,9 @@ def _baseline(evidence: Evidence) -> list[str]:
             "lengthen it"
         ]
     found = []
-    share = float(windows.get("due_good")[part].sum()) / due
+    before = windows.span(baseline.start_s, min(baseline.end_s, evidence.moments.judged_from_s - ROLLING_S))
+    due_before = float(windows.get("due")[before].sum())  # what the fault met under way is not the baseline's fault
+    share = float(windows.get("due_good")[before].sum()) / due_before if due_before else 1.0
     if share < BASELINE_GOOD_SHARE:
         found.append(
             f"only {share:.1%} of what was due in the baseline was good, at least {BASELINE_GOOD_SHARE:.0%} is needed; "
