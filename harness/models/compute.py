@@ -266,7 +266,7 @@ class Compute(Brain):
         self, client: Client, target: str, ask: Request, request: AppRequest, call_no: int, now_s: float
     ) -> Generator[Want, Answer, CallResult]:
         return call(
-            client, target, ask, op=request.op, layer=request.layer + 1, parent_id=request.attempt, call_no=call_no,
+            client, target, ask, op=request.op, layer=request.inner_layer, parent_id=request.attempt, call_no=call_no,
             now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
         )  # fmt: skip
 

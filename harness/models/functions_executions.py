@@ -22,6 +22,7 @@ from harness import seeds
 from harness.flows.call import call
 from harness.flows.client import Client
 from harness.flows.wants import Answer, Cause, Request, Wait, Want
+from harness.models.apps.base import LAST_LAYER
 from harness.models.fleet import Fleet
 from harness.models.functions_environments import CONCURRENCY, KINDS, SYNC, Environments
 from harness.models.pollers import STORE, Ran
@@ -89,7 +90,7 @@ class Executions:
             puts = [{"table": RESULTS, "key": key, "put": {"done": True}} for key in asked.results]
             ask = Request("write", {"writes": puts})
         result = yield from call(
-            store, STORE, ask, op=asked.op, layer=asked.layer + 1, parent_id=asked.attempt,
+            store, STORE, ask, op=asked.op, layer=min(asked.layer + 1, LAST_LAYER), parent_id=asked.attempt,
             call_no=1 if asked.kind == SYNC else self._next_call(), now_s=now_s, deadline_s=math.inf,
         )  # fmt: skip
         return result.ok, result.ended_s

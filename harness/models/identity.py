@@ -111,7 +111,7 @@ class Identity(Brain):
         if self.spec.reads_store:
             ask = Request("read", {"table": "principals", "key": client}, write=False)
             result = yield from call(
-                self.client, STORE, ask, op=request.op, layer=request.layer + 1, parent_id=request.attempt,
+                self.client, STORE, ask, op=request.op, layer=request.inner_layer, parent_id=request.attempt,
                 call_no=_STORE_CALL, now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
             )  # fmt: skip
             if not result.ok:

@@ -80,7 +80,7 @@ class AppBrain(Brain):
     ) -> Generator[Want, Answer, CallResult]:
         """One call on behalf of `request`, within its deadline and at its criticality."""
         flow = call(
-            self.clients[dependency], dependency, ask, op=request.op, layer=request.layer + 1,
+            self.clients[dependency], dependency, ask, op=request.op, layer=request.inner_layer,
             parent_id=request.attempt, call_no=call_no, now_s=now_s, deadline_s=request.deadline_s,
             criticality=request.criticality,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from harness.flows.wants import Cause
 from harness.policies.server import admission_steps
 from harness.policies.server_steps import QUEUE_FULL
 
+LAST_LAYER = 255
 _DOOR = seeds.stream_id("admission/app")
 
 
@@ -27,6 +28,11 @@ class AppRequest(NamedTuple):
     criticality: int = 0
     layer: int = 0  # at which it travelled; what is sent on its behalf travels one layer further in
     n: int = 0  # 0 for the first try
+
+    @property
+    def inner_layer(self) -> int:
+        """The layer of what is sent on its behalf. A probe's, the last that rows can hold, marks all it sets off."""
+        return min(self.layer + 1, LAST_LAYER)
 
 
 class Response(NamedTuple):
