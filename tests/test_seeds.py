@@ -104,3 +104,15 @@ def test_named_generators_do_not_disturb_each_other() -> None:
     mixed = [(again.random(), other.random())[0] for _ in range(5)]
     assert alone == mixed
     assert seeds.rng(8, "a").random() != alone[0]
+
+
+@settings(deadline=None)
+@given(st.lists(WORD, min_size=seeds.LANES, max_size=seeds.LANES), WORD)
+def test_hashes_side_by_side_are_those_one_by_one(states: list[int], first: int) -> None:
+    first = min(first, seeds.MASK - seeds.LANES)
+    lanes = int.from_bytes(b"".join(state.to_bytes(16, "little") for state in states), "little")
+    assert seeds.words(lanes) == tuple(states)
+    keys = range(first, first + seeds.LANES)
+    assert seeds.words(seeds.lanes_from(first)) == tuple(keys)
+    hashed = seeds.after_lanes(lanes, seeds.lanes_from(first))
+    assert seeds.words(hashed) == tuple(map(seeds.after, states, keys))

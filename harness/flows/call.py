@@ -24,7 +24,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from harness.flows.client import Client, Counters, Failure, failure_of, worth_repeating
-from harness.flows.ids import call_key, nth_id
+from harness.flows.ids import nth_id, opening
 from harness.flows.wants import Answer, Cause, Hedged, Reply, Request, Result, Send, Wait, Want
 from harness.policies import hedging, hints
 from harness.policies.client import ClientSpec
@@ -66,12 +66,13 @@ def call(
     the target does.
     """
     spec = client.spec
+    own_s, patience_s, attempts, hedge, tells, learns = client.terms
     tally = client.counters
     tally.calls += 1
-    own_s = now_s + spec.deadline_s
+    own_s += now_s
     if own_s < deadline_s:
         deadline_s = own_s
-    key = call_key(op, parent_id, layer, call_no)
+    key, attempt = opening(op, parent_id, layer, call_no)
     reply: Reply | None = None
     failure = _NO_FAILURE
     sent = n = 0  # n numbers the next attempt; copies that were planned and never left keep theirs
@@ -88,40 +89,41 @@ def call(
                 if reply is None:
                     reply = Reply(Result.UNSENT, 0, Cause.CLIENT_LIMIT if limited else Cause.TIMEOUT, now_s)
                 return CallResult(False, reply, sent, now_s, limited)
-        if n == 0 and client.learns:
+        if learns and n == 0:
             client.first(now_s)
-        timeout_s, left_s = spec.timeout_s, deadline_s - now_s
-        if left_s < timeout_s:
-            timeout_s = left_s
-        told_s = now_s + timeout_s if spec.propagate_deadline else _INF  # when nobody waits for it any more
-        attempt = _new(Send, (target, request, nth_id(key, n), parent_id, op, layer, n, timeout_s, told_s, criticality))
+        timeout_s = deadline_s - now_s
+        if timeout_s > patience_s:
+            timeout_s = patience_s
+        told_s = now_s + timeout_s if tells else _INF  # when nobody waits for it any more
+        send = _new(Send, (target, request, attempt, parent_id, op, layer, n, timeout_s, told_s, criticality))
         planned = copies = 0
-        if n == 0 and spec.hedge is not None:
+        if hedge is not None and n == 0:
             planned = _plan_copies(client, now_s, deadline_s)
         tally.attempts += 1
         if n > 0:
             tally.retries += 1
         if planned > 0:
-            reply, copies = yield from _race(client, key, attempt, planned, now_s, deadline_s)
+            reply, copies = yield from _race(client, key, send, planned, now_s, deadline_s)
         else:
             try:
-                reply = yield attempt
+                reply = yield send
             except GeneratorExit:  # the driver ends the call while this attempt is open
                 client.cancel(now_s, n, sent=True)
                 raise
-        now_s = reply.ended_s
-        if client.learns:
+        result, _, _, now_s, _, _ = reply
+        if learns:
             client.result(n, reply, failure)
         sent += 1 + copies
         n += 1 + planned
-        if reply.result is _OK:
+        if result is _OK:
             tally.good += 1
             return _new(CallResult, (True, reply, sent, now_s, False))
-        if sent >= spec.attempts or not worth_repeating(reply):
+        if sent >= attempts or not worth_repeating(reply):
             return CallResult(False, reply, sent, now_s, False)
 
         failure = failure_of(reply)
-        wait_s = client.backoff_s(nth_id(key, n), sent, wait_s, failure.throttled)
+        attempt = nth_id(key, n)
+        wait_s = client.backoff_s(attempt, sent, wait_s, failure.throttled)
         until_s = now_s + _hinted_s(spec, wait_s, reply.retry_after_s)
         if not _retry(client, now_s, until_s, deadline_s, failure):
             return CallResult(False, reply, sent, now_s, False)

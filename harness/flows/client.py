@@ -62,7 +62,8 @@ class Client:
         self.breaker_state: Any = self._breaker.start(spec.breaker, now_s) if self._breaker else None
         self.limiter_state: Any = self._limiter.start(spec.limiter, now_s) if self._limiter else None
         self.asks = self._limiter is not None or self._breaker is not None  # before an attempt leaves
-        self.learns = self.asks or self._budget is not None  # from how it ended
+        learns = self.asks or self._budget is not None  # from how it ended
+        self.terms = (spec.deadline_s, spec.timeout_s, spec.attempts, spec.hedge, spec.propagate_deadline, learns)
 
     def backoff_s(self, attempt: int, n: int, prev_s: float, throttled: bool) -> float:
         """Seconds to wait before retry `n`, whose id is `attempt`."""

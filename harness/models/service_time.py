@@ -13,24 +13,37 @@ Leaves out: heavy tails. Source: inversion of the distribution functions; shape 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from math import log
+from typing import Final
 
 from harness import seeds
+from harness.seeds import draw_after
 
-DISTRIBUTIONS = ("exponential", "fixed", "weibull")
 STREAM = seeds.stream_id("service")
 _WEIBULL_MEAN = math.gamma(1.5)  # mean of the unit Weibull distribution of shape 2
 
 
 def service_time_s(distribution: str, mean_s: float, seed: int, attempt: int) -> float:
     """Seconds of service for `attempt`, with the given mean; `distribution` is one of DISTRIBUTIONS."""
-    return service_time_after(distribution, mean_s, seeds.mix(seed, STREAM), attempt)
+    return SERVICE_TIMES[distribution](mean_s, seeds.mix(seed, STREAM), attempt)
 
 
-def service_time_after(distribution: str, mean_s: float, state: int, attempt: int) -> float:
-    """The same with the beginning of its draws, `mix(seed, STREAM)`, kept by who asks often."""
-    if distribution == "fixed":
-        return mean_s
-    u = seeds.draw_after(state, attempt)
-    if distribution == "exponential":
-        return -mean_s * math.log(u)  # seeds.exponential, without the call
-    return mean_s / _WEIBULL_MEAN * math.sqrt(-math.log(u))
+# The same, with the beginning of the draws, `mix(seed, STREAM)`, kept by who asks often
+
+
+def _exponential(mean_s: float, state: int, attempt: int) -> float:
+    return -mean_s * log(draw_after(state, attempt))  # seeds.exponential, without the call
+
+
+def _fixed(mean_s: float, state: int, attempt: int) -> float:
+    return mean_s
+
+
+def _weibull(mean_s: float, state: int, attempt: int) -> float:
+    return mean_s / _WEIBULL_MEAN * math.sqrt(-log(draw_after(state, attempt)))
+
+
+ServiceTime = Callable[[float, int, int], float]
+SERVICE_TIMES: Final[Mapping[str, ServiceTime]] = {"exponential": _exponential, "fixed": _fixed, "weibull": _weibull}
+DISTRIBUTIONS = tuple(SERVICE_TIMES)

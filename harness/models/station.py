@@ -11,12 +11,7 @@ timers only decide when the outside hears of it.
     dropped <- drop rule                                                      asked of each job as it leaves the line
     served  <- began + service                                                advance(): what has ended by now
 
-Two conventions move every threshold, so they are stated. `service_draw` says which slowdown a job feels: the one at its
-"acceptance" or the one at the "start" of its service (the luck itself is a hash of the attempt id, the same either way,
-in every engine). With "acceptance" jobs already waiting when a slowdown begins keep their short times, and those still
-waiting when it ends keep their long ones. `cancellation` says whether a caller who gives up takes the work along: if
-not, `cancel` does nothing and the slot serves a caller who has gone. (Whether late replies count is the caller's
-convention, and whether a refusal is answered or silent is the face's.)
+Two conventions move every threshold, `service_draw` and `cancellation`; `station_spec.py` states them.
 
 At one moment departures come before arrivals. A running job is never disturbed: `set_slots` below the number running
 starts nobody until enough have ended, and `set_slowdown` leaves their times alone. Each event costs O(log n).
@@ -29,77 +24,33 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness import seeds
 from harness.flows.wants import Cause
-from harness.models.service_time import DISTRIBUTIONS, STREAM, service_time_after
+from harness.models.service_time import SERVICE_TIMES, STREAM
+from harness.models.station_spec import Done, Job, StationSpec
 from harness.policies.discipline import Fifo
-from harness.policies.server import Gate, ServerSpec, drop_steps, new_line, priority_steps
+from harness.policies.server import Gate, drop_steps, new_line, priority_steps
 from harness.policies.server_steps import QUEUE_FULL, Line
 
-SERVICE_DRAWS = ("acceptance", "start")
+__all__ = ["Done", "Station", "StationSpec"]
+
 _ADMISSION = seeds.stream_id("admission")
 _SERVED, _DROPPED, _WITHDRAWN = Cause.NONE, Cause.DROPPED, Cause.TIMEOUT  # ends of jobs
 _ACCEPTED = Cause.NONE
 _new = tuple.__new__  # quicker than the constructor of a NamedTuple
 
 
-class StationSpec(NamedTuple):
-    """`slots` workers with mean service time `mean_s`, under the policy `server`."""
-
-    slots: int
-    mean_s: float
-    distribution: str = "exponential"  # one of DISTRIBUTIONS; weibull has shape 2
-    server: ServerSpec = ServerSpec()
-    service_draw: str = "acceptance"  # one of SERVICE_DRAWS
-    cancellation: bool = False
-
-    def complaint(self) -> str | None:
-        """Why no station can be built from this, or None when one can."""
-        if self.slots < 0:
-            return f"slots is {self.slots}; a station has 0 or more"
-        if not 0.0 <= self.mean_s < math.inf:
-            return f"mean service time is {self.mean_s:g} s; it must be finite and at least 0 s"
-        if self.distribution not in DISTRIBUTIONS:
-            return f"unknown service distribution {self.distribution!r}; known are {', '.join(DISTRIBUTIONS)}"
-        if self.service_draw not in SERVICE_DRAWS:
-            return f"unknown service_draw {self.service_draw!r}; it is one of {', '.join(SERVICE_DRAWS)}"
-        return None
-
-
-class Done(NamedTuple):
-    """The end of one accepted attempt; times in seconds from the run's zero.
-
-    `cause` is NONE for served, DROPPED for dropped from the line, TIMEOUT for withdrawn by its caller. `began_s` is nan
-    for a job that never began; `service_s` is the time it held a slot.
-    """
-
-    attempt: int
-    cause: Cause
-    arrived_s: float
-    began_s: float
-    ended_s: float
-    service_s: float
-
-
-class _Job:
-    """An accepted attempt, until it is done."""
-
-    __slots__ = ("arrived_s", "attempt", "began_s", "deadline_s", "inside", "rank", "service_s")
-
-    def __init__(self, attempt: int, arrived_s: float, deadline_s: float, rank: int, inside: int) -> None:
-        self.attempt = attempt
-        self.arrived_s = arrived_s
-        self.deadline_s = deadline_s
-        self.rank = rank
-        self.inside = inside  # jobs inside when it was accepted, itself included
-        self.service_s = math.nan
-        self.began_s = math.nan
-
-
 class Station:
     """One component's workers. Times never run backwards: an earlier `now_s` counts as the latest one seen."""
+
+    __slots__ = (
+        "_admission", "_admission_luck", "_at_acceptance", "_births", "_busy_s", "_busy_until_s", "_cancelled",
+        "_cancels", "_done", "_drop", "_drop_state", "_dropped", "_ends", "_gates", "_guarded", "_intake", "_latest",
+        "_lines", "_mean_s", "_now_s", "_plain", "_priority", "_priority_state", "_refused", "_running", "_served",
+        "_service_luck", "_service_time", "_slots", "_slowdown", "_waiting", "spec",
+    )  # fmt: skip
 
     def __init__(self, spec: StationSpec, seed: int, now_s: float) -> None:
         problem = spec.complaint()
@@ -108,14 +59,15 @@ class Station:
         self.spec = spec
         self._admission_luck = seeds.mix(seed, _ADMISSION)
         self._service_luck = seeds.mix(seed, STREAM)
+        self._service_time = SERVICE_TIMES[spec.distribution]
         self._now_s = now_s
         self._slots = spec.slots
         self._mean_s = spec.mean_s
         self._slowdown = 1.0
         self._at_acceptance = spec.service_draw == "acceptance"
         self._births = 0
-        self._waiting: OrderedDict[int, _Job] = OrderedDict()  # by arrival, whatever the discipline
-        self._running: dict[int, _Job] = {}
+        self._waiting: OrderedDict[int, Job] = OrderedDict()  # by arrival, whatever the discipline
+        self._running: dict[int, Job] = {}
         self._ends: list[tuple[float, int]] = []  # heap; entries of withdrawn jobs stay until they surface
         self._cancels = spec.cancellation
         self._latest: dict[int, int] = {}  # attempt -> job number; kept when there is something to cancel
@@ -166,11 +118,11 @@ class Station:
         number = self._births
         self._births = number + 1
         running = len(self._running)
-        job = _Job(attempt, now_s, deadline_s, rank, running + len(self._waiting) + 1)
+        job = Job(attempt, now_s, deadline_s, rank, running + len(self._waiting) + 1)
         if self._cancels:
             self._latest[attempt] = number
         if self._at_acceptance:
-            job.service_s = self._draw_service_s(attempt)
+            job.service_s = self._service_time(self._mean_s * self._slowdown, self._service_luck, attempt)
         if running < self._slots:  # a slot is only free when nobody waits
             self._leave_line(number, job, now_s)
             return _ACCEPTED
@@ -241,18 +193,23 @@ class Station:
         """Let every slot that was freed up to `now_s` take its next job at the moment it was freed."""
         if now_s < self._now_s:
             return self._now_s
-        ends, running = self._ends, self._running
+        ends, running, waiting = self._ends, self._running, self._waiting
+        plain = not (self._cancels or self._gates)
         while ends and ends[0][0] <= now_s:
             ended_s, number = heappop(ends)
-            if number not in running:  # withdrawn
+            busy = len(running)
+            job = running.pop(number, None)
+            if job is None:  # withdrawn
                 continue
-            self._busy_s += len(running) * (ended_s - self._busy_until_s)
-            self._busy_until_s = ended_s
-            job = running.pop(number)
-            self._now_s = ended_s
+            self._busy_s += busy * (ended_s - self._busy_until_s)
+            self._busy_until_s = self._now_s = ended_s
             self._served += 1
-            self._done.append(self._end(job, _SERVED, ended_s))
-            if self._waiting:
+            self._done.append(
+                _new(Done, (job.attempt, _SERVED, job.arrived_s, job.began_s, ended_s, job.service_s))
+                if plain
+                else self._end(job, _SERVED, ended_s)
+            )
+            if waiting:
                 self._fill_slots(ended_s)
         self._now_s = now_s
         return now_s
@@ -269,10 +226,10 @@ class Station:
             number = line.pop(now_s)
             self._leave_line(number, self._waiting.pop(number), now_s)
 
-    def _leave_line(self, number: int, job: _Job, now_s: float) -> None:
+    def _leave_line(self, number: int, job: Job, now_s: float) -> None:
         """Start the job in a free slot, or drop it if the drop rule says so."""
         if not self._at_acceptance:
-            job.service_s = self._draw_service_s(job.attempt)
+            job.service_s = self._service_time(self._mean_s * self._slowdown, self._service_luck, job.attempt)
         if not self._plain and self._asked_to_go(job, now_s):
             return
         running = self._running
@@ -282,7 +239,7 @@ class Station:
         running[number] = job
         heappush(self._ends, (now_s + job.service_s, number))
 
-    def _asked_to_go(self, job: _Job, now_s: float) -> bool:
+    def _asked_to_go(self, job: Job, now_s: float) -> bool:
         """Ask the drop rule about a job that is about to start, and tell the priority; True when it was dropped."""
         delay_s = now_s - job.arrived_s
         if self._drop is not None:
@@ -301,7 +258,7 @@ class Station:
             )
         return False
 
-    def _end(self, job: _Job, cause: Cause, now_s: float, *, tell: bool = True) -> Done:
+    def _end(self, job: Job, cause: Cause, now_s: float, *, tell: bool = True) -> Done:
         """Forget the job and tell the gates; its `service_s` is what it held a slot for."""
         began_s = job.began_s
         began = not math.isnan(began_s)
@@ -315,10 +272,6 @@ class Station:
             for gate in self._gates:
                 gate.on_done(now_s, delay_s, job.service_s, job.inside, useless)
         return _new(Done, (job.attempt, cause, job.arrived_s, began_s, now_s, job.service_s))
-
-    def _draw_service_s(self, attempt: int) -> float:
-        mean_s = self._mean_s * self._slowdown
-        return service_time_after(self.spec.distribution, mean_s, self._service_luck, attempt)
 
     def _occupy(self, now_s: float) -> None:
         self._busy_s += len(self._running) * (now_s - self._busy_until_s)

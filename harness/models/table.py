@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 TOKEN_TTL_S = 600.0
 EFFECT_COLUMNS = ("t_s", "attempt", "token", "table", "key", "version", "put", "add")
 
+_new = tuple.__new__  # quicker than the constructor of a NamedTuple
+
 Effect = tuple[float, int, str | None, str, str, int, Any, Any]
 
 
@@ -39,6 +41,9 @@ class Answer(NamedTuple):
 class _Item(NamedTuple):
     value: dict[str, Any]
     version: int
+
+
+_NOTHING = (None, 0)
 
 
 class _Token(NamedTuple):
@@ -67,7 +72,10 @@ class TableStore:
         """
         try:
             if operation == "read":
-                return self.read(_text(params, "table") if "table" in params else "items", _text(params, "key"))
+                table, key = params.get("table", "items"), params.get("key")
+                if not (table and key and type(table) is type(key) is str):  # one question for the usual answer
+                    table, key = _text({"table": table}, "table"), _text(params, "key")
+                return self.read(table, key)
             if operation == "write":
                 token = _text(params, "token") if params.get("token") is not None else None
                 return self.write(_checked_writes(params.get("writes"), attempt), token, attempt, now_s)
@@ -77,8 +85,10 @@ class TableStore:
 
     def read(self, table: str, key: str) -> Answer:
         """An item's value and version; null and 0 when there is none."""
-        item = self._tables.get(table, {}).get(key)
-        return Answer(200, "", {"item": item.value if item else None, "version": item.version if item else 0})
+        items = self._tables.get(table)
+        item = None if items is None else items.get(key)
+        value, version = _NOTHING if item is None else item
+        return _new(Answer, (200, "", {"item": value, "version": version}))
 
     def write(self, writes: list[dict[str, Any]], token: str | None, attempt: int, now_s: float) -> Answer:
         """Apply all writes, or none. Writes must have the shape `perform` checks; each item at most once."""

@@ -54,24 +54,32 @@ class RowWriter:
             "names": {key: list(value) for key, value in (names or {}).items()},
         }
         encoded = json.dumps(header).encode()
+        row = struct.Struct("<" + "".join(_STRUCT_CODE[code] for _, code in layout))
         self.path = path
-        self.count = 0
-        self._pack = struct.Struct("<" + "".join(_STRUCT_CODE[code] for _, code in layout)).pack
+        self._row_bytes = row.size
+        self._pack = row.pack
+        self._written = 0  # bytes of rows
         self._pending = bytearray()
         self._file: BinaryIO | None = path.open("wb", buffering=0)
         self._file.write(MAGIC + _LENGTH.pack(len(encoded)) + encoded)
 
+    @property
+    def count(self) -> int:
+        """Rows added so far."""
+        return (self._written + len(self._pending)) // self._row_bytes
+
     def add(self, *columns: float) -> None:
         """Append one row; columns in layout order."""
-        self._pending += self._pack(*columns)
-        self.count += 1
-        if len(self._pending) >= _FLUSH_BYTES:
+        pending = self._pending
+        pending += self._pack(*columns)
+        if len(pending) >= _FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Hand what is pending to the operating system, so that it survives the death of this process."""
         while self._file is not None and self._pending:
             written = self._file.write(self._pending)  # a disk that fills takes a part first, then refuses the rest
+            self._written += written
             del self._pending[:written]
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Conversation:
         self._stepped = stepped
         self._accepts_late = accepts_late
         self._open: Sequence[Exchange] = ()
-        self._kept: list[Exchange] = []  # which may bring a reply late
+        self._kept: Sequence[Exchange] = ()  # which may bring a reply late
         self._ticket: Ticket | None = None
 
     def begin(self) -> None:
@@ -82,8 +82,6 @@ class Conversation:
         flow = self._flow
         if flow is None:
             return
-        self.waiting = False
-        self._ticket = None
         try:
             want = flow.send(answer)
         except StopIteration as end:
@@ -94,7 +92,11 @@ class Conversation:
             self.end(end.value)
         else:
             if isinstance(want, Send):
-                self._send(want)
+                self.sent += 1
+                if self._accepts_late:
+                    self._send(want)
+                else:
+                    self._open = (self._caller.send(want, self._resume),)
             elif isinstance(want, Wait):
                 self.waiting = True
                 self._ticket = self._caller.heap.at(want.until_s, self._woken)
@@ -108,14 +110,11 @@ class Conversation:
             self._stepped()
 
     def _send(self, want: Send) -> None:
-        self.sent += 1
-        if not self._accepts_late:
-            self._open = (self._caller.send(want, self._resume),)
-            return
+        """Send an attempt whose reply may come late."""
         if want.n == 0:  # another call begins
             self._leave_kept()
         self._open = (self._caller.send(want, self._resume, self._late),)
-        self._kept += self._open
+        self._kept = (*self._kept, *self._open)
 
     def _park(self, gate: Gate) -> None:
         heap = self._caller.heap
@@ -130,6 +129,8 @@ class Conversation:
             gate.resume = resume
 
     def _woken(self) -> None:
+        self.waiting = False
+        self._ticket = None
         self._resume(self._caller.heap.now_s)
 
     def _race(self, want: Hedged) -> None:
@@ -169,13 +170,15 @@ class Conversation:
     def _leave_kept(self) -> None:
         for exchange in self._kept:
             exchange.leave()
-        self._kept = []
+        self._kept = ()
 
     def _late(self, reply: Reply) -> None:
         if self._flow is None:
             return
         if self._ticket is not None:
             cancel(self._ticket)
+            self.waiting = False
+            self._ticket = None
         else:
             for exchange in self._open:
                 exchange.abandon()

@@ -31,6 +31,7 @@ from harness.sim.heap import Heap, Ticket
 _OK, _TIMEOUT, _UNSENT, _UNFINISHED = Result.OK, Result.TIMEOUT, Result.UNSENT, Result.UNFINISHED
 _NO_CAUSE = Cause.NONE
 _NAN, _INF = math.nan, math.inf
+_DONE = (_OK, 200, _NO_CAUSE, _NAN)  # result, status, cause and hint of an answer
 _new = tuple.__new__  # quicker than the constructor of a NamedTuple
 _AGE = seeds.stream_id("connection/age")
 _AGE_JITTER = 0.1  # as live: a limit of 1 s closes connections between 0.9 s and 1.1 s old
@@ -58,8 +59,11 @@ class Server(Protocol):
         """The caller of a request that is here has gone."""
 
 
+Connection = tuple[float, float]  # opened at, and the age at which its server closes it
+
+
 class Port:
-    """Where a caller finds one component, and its idle connections there: (opened at, closed by its server at age)."""
+    """Where a caller finds one component, and its idle connections there."""
 
     __slots__ = ("idle", "max_age_s", "name", "number", "server")
 
@@ -68,20 +72,20 @@ class Port:
         self.name = name
         self.server = server
         self.max_age_s = server.max_age_s
-        self.idle: list[tuple[float, float]] = []
+        self.idle: list[Connection] = []
 
 
 class Exchange:
     """One attempt under way."""
 
-    __slots__ = ("_age_s", "_caller", "_done", "_said", "answered", "arrived_s", "born_s", "gone", "late",
-                 "over", "port", "sent_s", "timer", "want")  # fmt: skip
+    __slots__ = ("_body", "_caller", "_connection", "_done", "_said", "answered", "arrived_s", "gone", "late", "over",
+                 "port", "sent_s", "timer", "want")  # fmt: skip
 
     def __init__(self, caller: Caller, want: Send, port: Port, done: Callable[[Reply], None], late: Late) -> None:
         self.want = want
         self.late = late
         self.sent_s = caller.heap.now_s
-        self.born_s = _NAN  # of the connection it travels on
+        self._connection: Connection | None = None  # on which it travels
         self.arrived_s = _NAN  # at the server
         self.over = False  # its row is written
         self.gone = False  # the caller closed the connection
@@ -93,7 +97,7 @@ class Exchange:
 
     def reply(self, body: Any = None) -> None:
         """The server answers: done."""
-        self._said = (_OK, 200, _NO_CAUSE, body, _NAN)
+        self._said, self._body = _DONE, body
         caller = self._caller
         heap = caller.heap
         heap.at(heap.now_s + caller.one_way_s, self._receive)
@@ -102,7 +106,7 @@ class Exchange:
         """The server answers: not done, because of `cause`."""
         status = status or STATUS_OF[cause]
         result, cause = classify(status, code_of(cause))
-        self._said = (result, status, cause, None, retry_after_s)
+        self._said, self._body = (result, status, cause, retry_after_s), None
         self._caller.heap.after(self._caller.one_way_s, self._receive)
 
     def break_off(self) -> None:
@@ -149,7 +153,7 @@ class Exchange:
         """The caller's patience is at its end; nothing when the attempt is."""
         if self.over:
             return
-        sent = not math.isnan(self.born_s)
+        sent = self._connection is not None
         if sent:
             self.end(_TIMEOUT, 0, Cause.TIMEOUT)
         else:
@@ -176,11 +180,11 @@ class Exchange:
             self.end(_UNSENT, 0, Cause.CONNECT)
         else:
             born_s = self._caller.heap.now_s
-            self.travel(born_s, self._caller.age_s(self.port.max_age_s, born_s))
+            self.travel((born_s, self._caller.age_s(self.port.max_age_s, born_s)))
 
-    def travel(self, born_s: float, age_s: float) -> None:
-        """Go to the server on a connection opened at `born_s`, which the server closes at `age_s`."""
-        self.born_s, self._age_s = born_s, age_s
+    def travel(self, connection: Connection) -> None:
+        """Go to the server on this connection."""
+        self._connection = connection
         caller = self._caller
         heap = caller.heap
         heap.at(heap.now_s + caller.one_way_s, self._arrive)
@@ -196,15 +200,18 @@ class Exchange:
         caller = self._caller
         now_s = caller.heap.now_s
         self.answered = True
-        if now_s - self.born_s < self._age_s:
-            self.port.idle.append((self.born_s, self._age_s))
-        result, status, cause, body, hint_s = self._said
+        connection = self._connection
+        assert connection is not None, "an answer comes on the connection of its request"
+        born_s, age_s = connection
+        if now_s - born_s < age_s:
+            self.port.idle.append(connection)
+        result, status, cause, hint_s = self._said
         if not self.over:
             self.over = True
             caller.record(self, result, status, cause, round(now_s * 1e9))
-            self._done(_new(Reply, (result, status, cause, now_s, body, hint_s)))
+            self._done(_new(Reply, (result, status, cause, now_s, self._body, hint_s)))
         elif self.late is not None and result is _OK:
-            self.late(Reply(result, status, cause, now_s, body, hint_s))
+            self.late(Reply(result, status, cause, now_s, self._body, hint_s))
 
 
 Late = Callable[[Reply], None] | None
@@ -238,19 +245,19 @@ class Caller:
 
     def send(self, want: Send, done: Callable[[Reply], None], late: Late = None) -> Exchange:
         """Send one attempt; `done` gets its Reply once, later. `late` gets a good reply that comes after give-up."""
-        port = self._ports[want.target]
+        target, _, _, _, _, _, _, timeout_s, _, _ = want
+        port = self._ports[target]
         exchange = Exchange(self, want, port, done, late)
         self.attempts_total += 1
-        timeout_s = want.timeout_s
         if timeout_s < _INF:
             exchange.timer = self.heap.in_lane(timeout_s, exchange.time_out)
-        if want.target == self._cut:
+        if target == self._cut:
             return exchange  # lost on the way; its patience will end it
         idle = port.idle
         while idle:
-            born_s, age_s = idle.pop()
-            if born_s >= port.server.since_s:  # else it broke when the server's process died
-                exchange.travel(born_s, age_s)
+            connection = idle.pop()
+            if connection[0] >= port.server.since_s:  # else it broke when the server's process died
+                exchange.travel(connection)
                 return exchange
         self._resolve(exchange, port.name)
         return exchange

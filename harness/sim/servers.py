@@ -22,6 +22,7 @@ from harness.sim.network import Exchange
 Params = Mapping[str, Any]
 Switch = tuple[Callable[[Params], None], Callable[[], None]]  # inject, heal
 _NO_CAUSE = Cause.NONE
+_INF = math.inf
 
 
 def _ns(at_s: float) -> int:
@@ -71,7 +72,7 @@ class StoreServer:
             self._row(attempt, now_s, math.nan, now_s, 0.0, exchange)
             exchange.fail(Cause.INJECTED)
             return
-        cause = self.station.offer(attempt, now_s, deadline_s, criticality, first_try=n == 0)
+        cause = self.station.offer(attempt, now_s, deadline_s, criticality, 0, n == 0)
         if cause is _NO_CAUSE:
             self._inside[attempt] = exchange
         else:
@@ -103,21 +104,27 @@ class StoreServer:
         self._inside.clear()
 
     def _woken(self) -> None:
-        self._wake_s = math.inf
-        self._settle()
+        self._wake = None
+        self._wake_s = _INF
+        for done in self.station.advance(self._heap.now_s):
+            self._done(done)
+        self._arm(self.station.next_event_s())
 
     def _settle(self) -> None:
-        station, heap = self.station, self._heap
-        next_s = station.next_event_s()
-        if next_s <= heap.now_s:
-            for done in station.advance(heap.now_s):
+        now_s = self._heap.now_s
+        next_s = self.station.next_event_s()
+        if next_s <= now_s:
+            for done in self.station.advance(now_s):
                 self._done(done)
-            next_s = station.next_event_s()
+            next_s = self.station.next_event_s()
         if next_s != self._wake_s:
-            if self._wake_s < math.inf and self._wake is not None:
-                cancel(self._wake)
-            self._wake = heap.at(next_s, self._woken) if next_s < math.inf else None
-            self._wake_s = next_s
+            self._arm(next_s)
+
+    def _arm(self, next_s: float) -> None:
+        if self._wake is not None:
+            cancel(self._wake)
+        self._wake = self._heap.at(next_s, self._woken) if next_s < _INF else None
+        self._wake_s = next_s
 
     def _done(self, done: Done) -> None:
         attempt, cause, arrived_s, began_s, ended_s, service_s = done
@@ -127,12 +134,12 @@ class StoreServer:
                 attempt, 0, round(arrived_s * 1e9), round(began_s * 1e9), round(ended_s * 1e9),
                 round(service_s * 1e9), exchange.gone,
             )  # fmt: skip
-            request = exchange.want.request
-            answer = self.table.perform(request.operation, request.params, attempt, ended_s)
-            if answer.status == 200:
-                exchange.reply(answer.body)
+            operation, params, _ = exchange.want[1]
+            status, _, body = self.table.perform(operation, params, attempt, ended_s)
+            if status == 200:
+                exchange.reply(body)
             else:
-                exchange.fail(Cause.CONFLICT if answer.status == 409 else Cause.SERVER_ERROR, status=answer.status)
+                exchange.fail(Cause.CONFLICT if status == 409 else Cause.SERVER_ERROR, status=status)
             return
         self._row(attempt, arrived_s, began_s, ended_s, service_s, exchange)
         if not self._silent:

@@ -176,7 +176,7 @@ def test_a_request_is_served_once_however_the_connection_ends(region: RegionMap,
             request.transport.abort()
             raise asyncio.CancelledError
 
-        service._face._handler = slam
+        service._life.face._handler = slam
         with pytest.raises(aiohttp.ClientConnectionError):
             await ask(client, f"{url}/read", 2, {"key": "x"})
         await asyncio.sleep(1.0)

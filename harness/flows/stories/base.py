@@ -53,7 +53,7 @@ class StoryContext(NamedTuple):
 
     def draw(self, what: int, op: int) -> float:
         """The draw in (0, 1) number `what` of operation `op`, the same as seeds.draw(seed, stream, what, op)."""
-        return seeds.draw_after(self.luck[what], op)
+        return seeds.draw_near(self.luck[what], op)
 
     def user(self, op: int) -> int:
         """Who does operation `op`: 0 to users - 1, all alike."""

@@ -1,0 +1,49 @@
+"""What a world holds in memory is the work in flight, however long it runs."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+import yaml
+
+from harness.plan import make_plan
+from harness.record.folder import RunFolder
+from harness.sim.world import World
+from harness.spec import parse_experiment
+
+OPERATIONS_PER_S = 200
+
+
+@pytest.fixture
+def grown_bytes(tmp_path):
+    """`grown_bytes(seconds)`: the most a run of readers and one station ever held, beyond what it began with."""
+
+    def run(seconds):
+        document = {
+            "title": "memory",
+            "region": {"kv": {"instances": 1, "slots": 4, "service": {"mean": "5ms"}}, "mobile_banking": None},
+            "client": {"deadline": "1500ms", "timeout": "20ms", "attempts": 3},
+            "load": {"kv_reads": {"arrivals": {"rate": f"{OPERATIONS_PER_S}/s"}}},
+            "phases": {"warm_up": "0s", "baseline": "1s", "outage": "1s", "recovery": f"{seconds - 2}s", "drain": "1s"},
+            "timeline": [
+                {"at": "outage.start", "do": "kv.latency", "with": {"factor": 2}},
+                {"at": "outage.end", "do": "kv.heal", "with": {"fault": "latency"}, "fix": True},
+            ],
+        }
+        file = parse_experiment(yaml.safe_dump(document), "memory")
+        plan = make_plan(file, file.variants[0], 3, engine="world")
+        world = World(plan, RunFolder.create(tmp_path, f"memory-{seconds}", "base", 3, "test"))
+        tracemalloc.start()
+        try:
+            world.run()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return run
+
+
+def test_a_run_three_times_as_long_needs_no_more_memory(grown_bytes):
+    short, long = grown_bytes(30), grown_bytes(90)  # both long enough to fill what is written in blocks
+    assert long - short < 4 * 60 * OPERATIONS_PER_S  # four bytes an operation: not one object of any
