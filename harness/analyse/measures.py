@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analyse import amplification, audit, dns, impact, status_page, validity
+from harness.analyse import amplification, audit, cascade, classes, dns, impact, status_page, validity
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
 from harness.analyse.facts import facts_of
@@ -200,8 +200,11 @@ def _others(sheet: Sheet, evidence: Evidence) -> None:
     run = evidence.run
     sheet.put("dns", dns.story(run.journal), "no name service took part")
     sheet.put("audit", audit.audit(run), "no operation of this run should leave a record in a store")
+    no_classes = "no story of this run has operations with a criticality"
+    sheet.put("goodput_share", classes.goodput_share(run, evidence.moments), no_classes)
     sheet.put("impact", impact.impact(run, evidence.moments), "no value per operation is recorded in this plan")
     _status_page(sheet, evidence)
+    sheet.put("cascade", cascade.written(cascade.trace(evidence), sheet.reasons))
     sheet.put("conventions", run.plan.get("spec", {}).get("conventions"), "the plan does not say")
     sheet.put("files", [
         {"name": f.path.name, "kind": f.kind, "rows": int(f.rows.size), "complete": f.complete, "torn": f.torn_bytes}

@@ -1,6 +1,6 @@
 """The command line: one word, one call, one exit code.
 
-    check  policies          read and explain, touch nothing
+    check  policies  apps    read and explain, touch nothing
     run  serve  compare      do
     simulate                 do, in virtual time
     sweep  threshold         do many, and find where recovery stops
@@ -34,9 +34,11 @@ WORDS: dict[str, str] = {
     "explore": "Search every interleaving of the DNS automation, for each fix of its race.",
     "compare": "Run variants, or read run folders, and compare their recoveries.",
     "analyse": "Measure a run folder again.",
-    "report": "Write the report of a run folder again.",
+    "report": "Write the report of a run folder again, or a post-event summary of it.",
     "serve": "Start a region alone, for your own load, until Ctrl-C.",
+    "plugin": "Print the file that makes Locust record and judge anyone's locustfile.",
     "policies": "List the client and server policies an experiment can name.",
+    "apps": "List the apps that depend on the region, what they are worth and what they fall back to.",
     "doctor": "Say whether this machine can hold a run.",
 }
 

@@ -29,10 +29,11 @@ _PHASE_SHADE = {
     "recovery": "#e3f1ea",
     "drain": "#f2f2f2",
 }
-_WIDTH, _HEIGHT = 760, 220
+WIDTH, _HEIGHT = 760, 220
+_POINTS_MOST = 4800  # of one chart; a page of ten components then stays under 3 MB
 
 
-def _data(values: list[dict[str, Any]]) -> Any:
+def inline(values: list[dict[str, Any]]) -> Any:
     make: Any = alt.Data
     return make(values=values)
 
@@ -93,35 +94,12 @@ def time_chart(
     height: int = _HEIGHT,
 ) -> dict[str, Any]:
     """A line chart over time: `series` name -> values at `t_s`; `limit` draws a dashed level with a label."""
-    data = records(t_s, series)
+    data = records(t_s, series, max(240, min(1200, _POINTS_MOST // max(1, len(series)))))
     if log:
         data = [row for row in data if row["v"] is None or row["v"] > 0]
     domain = [float(t_s[0]), float(t_s[-1])] if t_s.size else [0.0, 1.0]
     x = alt.X("t:Q", title=x_title, scale=alt.Scale(domain=domain, nice=False))
-    layers: list[Any] = []
-    if bands:
-        shade = alt.Chart(_data([band._asdict() for band in bands]))
-        layers.append(
-            shade.mark_rect(opacity=0.9).encode(
-                x=alt.X("start_s:Q", title=x_title, scale=alt.Scale(domain=domain, nice=False)),
-                x2="end_s:Q",
-                color=alt.Color(
-                    "name:N",
-                    scale=alt.Scale(domain=list(_PHASE_SHADE), range=list(_PHASE_SHADE.values())),
-                    legend=None,
-                ),
-            )
-        )
-        roomy = [
-            {"start_s": band.start_s, "name": band.name.replace("_", " ")}
-            for band in bands
-            if (band.end_s - band.start_s) * _WIDTH > 7 * len(band.name) * (domain[1] - domain[0])
-        ]
-        layers.append(
-            alt.Chart(_data(roomy))
-            .mark_text(align="left", baseline="bottom", dx=2, dy=-3, fontSize=10, color="#666666")
-            .encode(x="start_s:Q", y=alt.value(0), text="name:N")
-        )
+    layers = band_layers(bands, domain, x_title)
     names = list(series)
     color = alt.Color(
         "series:N",
@@ -130,7 +108,7 @@ def time_chart(
         if len(names) > 1
         else None,
     )
-    lines = alt.Chart(_data(data)).mark_line(interpolate="step-after", strokeWidth=1.6, clip=True)
+    lines = alt.Chart(inline(data)).mark_line(interpolate="step-after", strokeWidth=1.6, clip=True)
     layers.append(
         lines.encode(
             x=x,
@@ -144,26 +122,63 @@ def time_chart(
         )
     )
     if limit is not None:
-        level = alt.Chart(_data([{"v": limit[0], "label": limit[1]}]))
+        level = alt.Chart(inline([{"v": limit[0], "label": limit[1]}]))
         layers.append(level.mark_rule(strokeDash=[5, 4], color="#777777").encode(y="v:Q"))
         layers.append(
             level.mark_text(align="left", baseline="top", dx=4, dy=3, fontSize=10, color="#666666").encode(
                 x=alt.value(0), y="v:Q", text="label:N"
             )
         )
+    return finished([*layers, *mark_layers(marks, domain)], height)
+
+
+def band_layers(bands: Sequence[Band], domain: Sequence[float], x_title: str) -> list[Any]:
+    """Shades of the phases, and their names above the chart where there is room."""
+    if not bands:
+        return []
+    shade = alt.Chart(inline([band._asdict() for band in bands])).mark_rect(opacity=0.9)
+    roomy = [
+        {"start_s": band.start_s, "name": band.name.replace("_", " ")}
+        for band in bands
+        if (band.end_s - band.start_s) * WIDTH > 7 * len(band.name) * (domain[1] - domain[0])
+    ]
+    return [
+        shade.encode(
+            x=alt.X("start_s:Q", title=x_title, scale=alt.Scale(domain=list(domain), nice=False)),
+            x2="end_s:Q",
+            color=alt.Color(
+                "name:N",
+                scale=alt.Scale(domain=list(_PHASE_SHADE), range=list(_PHASE_SHADE.values())),
+                legend=None,
+            ),
+        ),
+        alt.Chart(inline(roomy))
+        .mark_text(align="left", baseline="bottom", dx=2, dy=-3, fontSize=10, color="#666666")
+        .encode(x="start_s:Q", y=alt.value(0), text="name:N"),
+    ]
+
+
+def mark_layers(marks: Sequence[Mark], domain: Sequence[float]) -> list[Any]:
+    """Rules at moments, each with its word, one below the other."""
+    layers: list[Any] = []
     shown = [mark for mark in marks if domain[0] <= mark.at_s <= domain[1]]
     for number, mark in enumerate(shown):
-        moment = alt.Chart(_data([{"t": mark.at_s, "label": mark.label}]))
+        moment = alt.Chart(inline([{"t": mark.at_s, "label": mark.label}]))
         layers.append(moment.mark_rule(color=mark.color, strokeWidth=1.5).encode(x="t:Q"))
         layers.append(
             moment.mark_text(
                 align="left", baseline="top", dx=4, dy=4 + 13 * number, fontSize=11, fontWeight="bold", color=mark.color
             ).encode(x="t:Q", y=alt.value(0), text="label:N")
         )
+    return layers
+
+
+def finished(layers: Sequence[Any], height: int) -> dict[str, Any]:
+    """Layers over each other in our fonts and colours, as Vega-Lite."""
     chart = (
         alt.layer(*layers)
         .resolve_scale(color="independent")
-        .properties(width=_WIDTH, height=height)
+        .properties(width=WIDTH, height=height)
         .configure(background="white", font="system-ui, sans-serif")
         .configure_axis(gridColor="#e8e8e8", labelColor="#333333", titleColor="#333333", titleFontWeight="normal")
         .configure_view(stroke="#cccccc")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,14 +29,25 @@ _PNG_SCALE = 2.0
 
 
 @cache
-def _templates() -> Environment:
-    return Environment(
+def templates() -> Environment:
+    """Our templates; everything put into one is escaped for HTML, or by the filter `md` for Markdown."""
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(default_for_string=True, default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["md"] = markdown
+    return environment
+
+
+def markdown(value: object) -> Markup:
+    """One value as a piece of a Markdown line: no markup of its own, and no HTML."""
+    text = " ".join(str(value).split())
+    text = re.sub(r"([\\`*\[\]#|~])", r"\\\1", text)
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\_", text)
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704 - escaped here
 
 
 @cache
@@ -66,7 +78,7 @@ def render(template: str, figures: Sequence[Figure], charts: Path, out: Path, **
     """Render `template` with its figures to `out`, and the figures' files into `charts`; returns `out`."""
     specs = json.dumps({figure.slug: figure.spec for figure in figures}, separators=(",", ":")).replace("<", "\\u003c")
     text = (
-        _templates()
+        templates()
         .get_template(template)
         .render(
             svgs=save_charts(figures, charts),

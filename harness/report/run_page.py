@@ -1,13 +1,15 @@
 """The report of one run: verdict, the one figure, five numbers; then depth.
 
 The reader is an engineer who was handed a link. The first screen must answer "did it recover, how fast, at what cost";
-below it come the three questions of every restart (retry storm, backlog, throttling), what happened in which order,
-whether the record can be trusted, and how to see it again.
+below it come the cascade (what fell after what), the three questions of every restart (retry storm, backlog,
+throttling), who paid (sectors, audit, status page), what happened in which order, whether the record can be trusted,
+and how to see it again.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,17 @@ from harness.errors import RecordError
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.record.journal import read_journal
-from harness.report.charts import run_figures
+from harness.report import tables
+from harness.report.cascade_chart import cascade_figure
+from harness.report.charts import bands, moments, run_figures
 from harness.report.marks import Figure
 from harness.report.page import flatten, render, show
 from harness.report.words import headline, verdict_sentence
 
 _ROUTINE = {"plan", "apply", "clean", "probe", "process", "note"}
 _EVENTS_MOST = 60
+_SAME_MOST = 3  # entries shown of one kind that a component writes again and again
+_TOLD_ELSEWHERE = ("reasons", "cascade")  # not in the table of all measures
 
 _SECTIONS: Sequence[tuple[str, str, tuple[str, ...]]] = (
     (
@@ -54,9 +60,15 @@ def sections(figures: Mapping[str, Figure]) -> list[tuple[str, str, list[Figure]
 def events(journal: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     """Journal entries worth reading, and how many routine ones were left out.
 
-    Routine is what the automation does all the time, and every single probe.
+    Routine is what the automation does all the time, every single probe, and what a component has said thrice before.
     """
-    told = [entry for entry in journal if entry["kind"] not in _ROUTINE]
+    seen: Counter[tuple[str, str]] = Counter()
+    told = []
+    for entry in journal:
+        same = (str(entry["who"]), str(entry["kind"]))
+        seen[same] += 1
+        if entry["kind"] not in _ROUTINE and (entry["who"] == "orchestrator" or seen[same] <= _SAME_MOST):
+            told.append(entry)
     shown = told[:_EVENTS_MOST]
     rows = []
     for entry in shown:
@@ -73,7 +85,7 @@ def measure_table(measures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     reasons = measures.get("reasons", {})
     return [
         (key, show(value), reasons.get(key, ""))
-        for key, value in flatten({key: value for key, value in measures.items() if key != "reasons"})
+        for key, value in flatten({key: value for key, value in measures.items() if key not in _TOLD_ELSEWHERE})
     ]
 
 
@@ -92,24 +104,32 @@ def _journal(folder: RunFolder) -> list[dict[str, Any]]:
         return []
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError."""
+def measured(folder: RunFolder) -> dict[str, Any]:
+    """The measures of a run. Raises RecordError when there are none that this version writes."""
     measures = folder.read_json(folder.measures)
     if measures.get("schema_version") != SCHEMA_VERSION or "verdict" not in measures:
         raise RecordError(
             f"{folder.measures}: not measures that this version writes; measure the run again with `blackstart analyse "
             f"{folder.path}`"
         )
+    return measures
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError."""
+    measures = measured(folder)
     raw_plan = folder.read_json(folder.plan)
     plan = Plan.from_json(raw_plan)
     client = plan.experiment.client
     modelled = stations(raw_plan)
     capacity_per_s = modelled[0].capacity_per_s if len(modelled) == 1 else None
-    figures = run_figures(curves(folder), capacity_per_s, client.timeout_s)
+    drawn = curves(folder)
+    figures = run_figures(drawn, capacity_per_s, client.timeout_s)
+    cascade = cascade_figure(measures.get("cascade") or [], plan.end_s, bands(drawn), moments(drawn))
     told, left_out = events(_journal(folder))
     return render(
         "run.html.j2",
-        list(figures.values()),
+        [*figures.values(), *([cascade] if cascade is not None else [])],
         folder.charts,
         folder.report,
         title=plan.experiment.title,
@@ -119,6 +139,13 @@ def write_report(folder: RunFolder) -> Path:
         sentence=verdict_sentence(measures),
         headline=headline(measures),
         lead=figures["recovery"],
+        cascade=cascade,
+        lanes=tables.cascade_rows(measures),
+        sectors=tables.sector_rows(measures),
+        audit=measures.get("audit"),
+        audit_totals=tables.audit_totals(measures),
+        audit_rows=tables.audit_rows(measures),
+        status_page=tables.status_sentence(measures),
         sections=sections(figures),
         events=told,
         events_left_out=left_out,

@@ -15,6 +15,7 @@ from harness.report import write_comparison, write_report
 from harness.report.charts import smooth
 from harness.report.marks import records
 from harness.report.page import flatten, show
+from harness.report.run_page import events
 from harness.report.words import headline, verdict_sentence
 
 
@@ -98,16 +99,23 @@ def test_the_page_says_the_verdict_the_reason_and_how_to_repeat_the_run(simulate
     assert "the waiting work did not fall" in text
     assert "blackstart simulate experiments/dns_race.yaml --variant naive --seed 7" in text
     assert "stale apply" in text
+    assert 'id="figure-cascade"' in text
+    assert "after dns, on which it depends" in text
+    assert all(f"<h2>{heading}</h2>" in text for heading in ("The cascade", "Sectors", "Audit"))
+    assert "<h2>Status page</h2>" not in text, "this region has none"
+
+
+def test_what_a_component_says_again_and_again_is_told_thrice():
+    journal = [{"t_s": float(n), "who": "balancer", "kind": "zone_removed"} for n in range(9)]
+    shown, left_out = events([*journal, {"t_s": 9.0, "who": "orchestrator", "kind": "fix"}])
+    assert ([row["t_s"] for row in shown], left_out) == ([0.0, 1.0, 2.0, 9.0], 6)
 
 
 def test_what_an_experiment_file_says_cannot_break_out_of_the_page(simulated, tmp_path):
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     source = simulated("slow_dependency", "d0_4")
+    shutil.copytree(source.path, tmp_path / "evil")
     folder = RunFolder(tmp_path / "evil")
-    folder.rows.mkdir(parents=True)
-    for path in source.path.rglob("*"):
-        if path.is_file() and path.suffix in (".json", ".jsonl", ".rows"):
-            (folder.path / path.relative_to(source.path)).write_bytes(path.read_bytes())
     plan = json.loads(folder.plan.read_text())
     plan["spec"]["title"] = plan["spec"]["description"] = evil
     folder.plan.write_text(json.dumps(plan))
