@@ -1,14 +1,17 @@
-"""The caller's side of the kernel: the retry loop of `flows/call.py`, and connections as `sim/network.py` has them.
+"""The caller's side of the kernel: the retry loop of `flows/call.py`, for every caller there is.
 
-A generator that waits becomes a row that says what it waits for. Between two events a call is SENDING (its attempt is
-open) or BETWEEN (waiting for a backoff or a limiter). The loop itself is restated; budget, breaker, limiter and
-backoff are asked, in the same order and with the same facts, through `kernel_steps`. `client` are the four specs
-(backoff, budget, breaker, limiter) and `state` the last three states, given back by everything that may change them.
+A generator that waits becomes a row that says what it waits for. Between two events a conversation is SENDING (its
+attempt is open) or BETWEEN (waiting for a backoff or a limiter). The loop itself is restated; budget, breaker, limiter
+and backoff are asked, in the same order and with the same facts, through `kernel_steps`.
 
-    begin          an operation is due
-    leave          its wait is over, or there was none
-    replied        its attempt ended, one way or another
-    late_between   a good reply to an attempt that had been given up came while it waited, where that counts
+    open_call    a call begins
+    leave        its wait is over, or there was none
+    send         the next attempt leaves
+    replied      its attempt ended, one way or another
+    late_reply   a good reply to an attempt that had been given up came between two attempts, where that counts
+
+Each says what comes next, and whoever holds the conversation does it: ask whether the attempt may LEAVE, SEND it, WAIT
+for what has been set, or see that the call has ENDED (`ok`, `final` and `limited` of the conversation say how).
 """
 
 from __future__ import annotations
@@ -19,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from harness.flows.wants import Result
-from harness.record.layouts import Outcome
-from harness.sim.kernel_draws import ZERO, after, attempt_id, call_key, draw_after
+from harness.sim.kernel_draws import ZERO, after, attempt_id, draw_after
 from harness.sim.kernel_jit import jit
-from harness.sim.kernel_lists import push_timed, resolve, set_timer, stop_timer, travel
-from harness.sim.kernel_state import BETWEEN, FREE, NOWHERE, OFF, SENDING
-from harness.sim.kernel_station import ns
+from harness.sim.kernel_lists import push_timed, set_timer, stop_timer, travel
+from harness.sim.kernel_memory import nth, whole
+from harness.sim.kernel_names import resolve
+from harness.sim.kernel_state import BETWEEN, NOWHERE, OFF, SENDING
 from harness.sim.kernel_steps import (
     breaker_result,
     budget_result,
@@ -37,240 +40,168 @@ from harness.sim.kernel_steps import (
     take,
 )
 
+# Not plain integers: for each of those as an argument numba would compile a function anew.
+LEAVE, SEND, WAIT, ENDED = (whole(code) for code in range(4))
 _OK, _REFUSED, _ERROR = int(Result.OK), int(Result.REFUSED), int(Result.ERROR)
 _TIMEOUT, _UNSENT = int(Result.TIMEOUT), int(Result.UNSENT)
-_GOOD, _LATE, _FAILED = int(Outcome.GOOD), int(Outcome.LATE), int(Outcome.FAILED)
-_THROTTLED, _UNFINISHED = int(Outcome.THROTTLED), int(Outcome.UNFINISHED)
-_NO_STREAM = ZERO
-_AGE_JITTER = 0.1  # as in network.py; a test compares them
 
 
 @jit
-def write_operation(w: Any, r: Any, t: Any, rows: Any, windows: Any, outcome: int, finished_s: float) -> None:
-    """The row of an operation that is over."""
-    if r.keep_rows == 1:
-        row = rows[w.operations]
-        row.op, row.story, row.app, row.worker = t.op, 0, r.app, 0
-        row.intended_ns = ns(t.intended_s)
-        row.started_ns, row.finished_ns = row.intended_ns, ns(finished_s)
-        row.deadline_ns = ns(t.intended_s + r.deadline_s)
-        row.outcome, row.attempts = outcome, t.n
-    w.operations += 1
-    window = windows[min(int(t.intended_s / r.window_s), windows.size - 1)]
-    if outcome == _GOOD:
-        window.good += 1
-    elif outcome == _LATE:
-        window.late += 1
-    elif outcome == _THROTTLED:
-        window.throttled += 1
-    elif outcome == _UNFINISHED:
-        window.unfinished += 1
-    else:
-        window.failed += 1
+def ns(at_s: float) -> int:
+    """Seconds as rows carry them: whole nanoseconds, -1 for what did not happen."""
+    return int(round(at_s * 1e9)) if at_s < math.inf else -1  # noqa: RUF046  # numba's round gives a float
 
 
 @jit
-def write_attempt(w: Any, r: Any, x: Any, rows: Any, result: int, status: int, cause: int, ended_ns: int) -> None:
-    """The row of an attempt that is over for its caller, who no longer waits."""
-    x.over = 1
-    if r.keep_rows == 1:
-        row = rows[w.attempts]
-        row.op, row.layer, row.parent, row.attempt, row.n = x.op, 0, np.uint64(0), x.attempt, x.n
-        row.target, row.sent_ns, row.ended_ns = r.target, ns(x.sent_s), ended_ns
-        row.result, row.status, row.cause = result, status, cause
-    w.attempts += 1
+def open_call(k: Any, c: Any, t: Any, key: Any, due_s: float) -> None:
+    """Begin a call whose caller's own deadline is `due_s`."""
+    link = c.link
+    t.key = key
+    t.deadline_s = min(k.w.now_s + link.deadline_s, due_s)
+    t.n, t.ask, t.wait_s = 0, 0, 0.0
+    t.timed_out, t.throttled, t.result = 0, 0, _UNSENT
+    t.ok, t.final, t.limited = 0, 0, 0
 
 
 @jit
-def end_call(w: Any, r: Any, ts: Any, j: int, rows: Any, windows: Any, ok: bool, limited: bool) -> None:
-    """The call has ended, and with it the operation."""
-    t = ts[j]
-    if ok:
-        outcome = _GOOD if w.now_s <= t.intended_s + r.deadline_s else _LATE
-    else:
-        outcome = _THROTTLED if limited or t.result == _REFUSED else _FAILED
-    write_operation(w, r, t, rows, windows, outcome, w.now_s)
-    if t.state == BETWEEN:
-        w.between -= 1
-    t.state = FREE
-    w.left_first = t.kept_first
-    t.op = np.uint64(0)
-    t.free_after = w.free_talk
-    w.free_talk = j
-    w.in_talks -= 1
-
-
-@jit
-def wait(w: Any, ts: Any, timed: Any, j: int, until_s: float) -> None:
+def wait(k: Any, c: Any, j: int, until_s: float) -> None:
     """Resume at `until_s`."""
-    t = ts[j]
+    w, t = k.w, nth(k.ts, j)
     w.births += 1
     if t.state != BETWEEN:
-        w.between += 1
+        c.link.between += 1
     t.state, t.ticket, t.since_s = BETWEEN, w.births, w.now_s
-    push_timed(timed, w.timed, until_s, t.ticket, j)
+    push_timed(k.timed, w.timed, until_s, t.ticket, j)
     w.timed += 1
 
 
 @jit
-def send(w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, windows: Any, j: int) -> None:
-    """Send the next attempt, on an idle connection or a new one."""
-    t = ts[j]
+def leave(k: Any, c: Any, j: int) -> Any:
+    """Ask limiter and breaker whether the next attempt may leave."""
+    w, link, t = k.w, c.link, nth(k.ts, j)
+    go = False
+    t.limited = int(w.now_s < t.deadline_s)
+    if t.limited == 1:
+        while True:
+            u = 0.5
+            if link.limiter != ZERO:
+                u = draw_after(after(link.limiter, attempt_id(t.key, t.n)), np.uint64(t.ask))
+            wait_s = limit_s(c.limiter, w.now_s, u)
+            until_s = w.now_s + wait_s
+            if wait_s == 0.0:
+                go = may_send(c.breaker, w.now_s)
+                break
+            if wait_s < 0.0 or until_s >= t.deadline_s:
+                break
+            t.ask += 1
+            if until_s > w.now_s:
+                wait(k, c, j, until_s)
+                return WAIT
+    if not go:
+        if t.n > 0:
+            on_cancel(c.budget, w.now_s, t.n, False)
+        return ENDED
+    t.limited = 0
+    if t.n == 0:
+        on_first(c.budget, w.now_s)
+    return SEND
+
+
+@jit
+def send(k: Any, c: Any, j: int) -> Any:
+    """Send the next attempt, on an idle connection or a new one; its exchange."""
+    w, r, link, t = k.w, k.r, c.link, nth(k.ts, j)
     i = w.free_exchange
-    x = xs[i]
+    x = nth(k.xs, i)
     w.free_exchange = x.free_after
     w.in_exchanges += 1
-    timeout_s = min(r.timeout_s, t.deadline_s - w.now_s)
-    x.talk, x.n, x.op, x.attempt = j, t.n, t.op, attempt_id(t.key, t.n)
-    x.sent_s, x.born_s = w.now_s, math.nan
-    x.deadline_s = w.now_s + timeout_s if r.propagate == 1 else math.inf
+    timeout_s = min(link.timeout_s, t.deadline_s - w.now_s)
+    x.talk, x.layer, x.attempt = j, link.layer, attempt_id(t.key, t.n)
+    x.born_s = math.nan
+    x.deadline_s = w.now_s + timeout_s if link.propagate == 1 else math.inf
     x.over, x.gone, x.answered, x.arrived, x.path = 0, 0, 0, 0, 1
     x.timer, x.job, x.number, x.kept = OFF, NOWHERE, -1, r.late
+    x.served, x.wish = -1, -1
     if r.late == 1:
         x.kept_after = -1
         if t.kept_last >= 0:
-            xs[t.kept_last].kept_after = i
+            nth(k.xs, t.kept_last).kept_after = i
         else:
             t.kept_first = i
         t.kept_last = i
     if t.state == BETWEEN:
-        w.between -= 1
-    t.state, t.exchange = SENDING, i
-    t.n += 1
-    windows[min(w.window, windows.size - 1)].attempts += 1
-    if timeout_s < math.inf:
-        set_timer(w, xs, timed, i, timeout_s, timeout_s == r.timeout_s)
-    if w.idle > 0:
-        w.idle -= 1
-        x.born_s = idle[w.idle]
-        travel(w, r, xs, i)
+        link.between -= 1
+    t.state, t.exchange, t.sent_s = SENDING, i, w.now_s
+    window = nth(k.windows, w.window)
+    if link.layer == 0:
+        window.attempts += 1
     else:
-        resolve(w, r, xs, i)
+        window.app_attempts += 1
+        if t.n == 0:
+            window.app_first_tries += 1
+    t.n += 1
+    if timeout_s < math.inf:
+        set_timer(k, c, i, timeout_s)
+    if link.idle > 0:
+        link.idle -= 1
+        x.born_s = nth(c.idle, link.idle).born_s
+        travel(k, i)
+    else:
+        resolve(k, c, i)
+    return i
 
 
 @jit
-def leave(
-    w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, rows: Any, windows: Any, j: int, client: Any, state: Any
-) -> Any:
-    """Ask limiter and breaker whether the next attempt may leave, and send it, wait, or end the call."""
-    t = ts[j]
-    budget, breaker, limiter = state
-    if w.now_s >= t.deadline_s:
-        if t.n > 0:
-            budget = on_cancel(client[1], budget, w.now_s, t.n, False)
-        end_call(w, r, ts, j, rows, windows, False, False)
-        return budget, breaker, limiter
-    go = False
-    while True:
-        u = 0.5
-        if r.limiter != _NO_STREAM:
-            u = draw_after(after(r.limiter, attempt_id(t.key, t.n)), np.uint64(t.ask))
-        limiter, wait_s = limit_s(client[3], limiter, w.now_s, u)
-        until_s = w.now_s + wait_s
-        if wait_s == 0.0:
-            breaker, go = may_send(client[2], breaker, w.now_s)
-            break
-        if wait_s < 0.0 or until_s >= t.deadline_s:
-            break
-        t.ask += 1
-        if until_s > w.now_s:
-            wait(w, ts, timed, j, until_s)
-            return budget, breaker, limiter
-    if not go:
-        if t.n > 0:
-            budget = on_cancel(client[1], budget, w.now_s, t.n, False)
-        end_call(w, r, ts, j, rows, windows, False, True)
-        return budget, breaker, limiter
-    if t.n == 0:
-        budget = on_first(client[1], budget, w.now_s)
-    send(w, r, xs, ts, timed, idle, windows, j)
-    return budget, breaker, limiter
+def close_attempt(k: Any, c: Any, i: int, result: int, status: int, cause: int, ended_ns: int) -> None:
+    """Exchange `i`, the open attempt of its conversation, is over: call off its timeout, and write its row."""
+    x = nth(k.xs, i)
+    stop_timer(k, c, i)
+    x.over = 1
+    link = c.link
+    if k.r.keep_rows == 1:
+        t = nth(k.ts, x.talk)
+        row = nth(c.rows, link.written)
+        row.op, row.layer, row.parent, row.attempt, row.n = t.op, link.layer, t.parent, x.attempt, t.n - 1
+        row.target, row.sent_ns, row.ended_ns = link.target, ns(t.sent_s), ended_ns
+        row.result, row.status, row.cause = result, status, cause
+    link.written += 1
 
 
 @jit
-def begin(
-    w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, rows: Any, windows: Any, op: Any, client: Any, state: Any
-) -> Any:
-    """An operation is due, and begins."""
-    j = w.free_talk
-    t = ts[j]
-    w.free_talk = t.free_after
-    w.in_talks += 1
-    windows[min(w.window, windows.size - 1)].due += 1
-    t.op, t.key = op, call_key(op)
-    t.intended_s, t.deadline_s = w.now_s, w.now_s + r.deadline_s
-    t.state, t.n, t.ask, t.exchange, t.wait_s = SENDING, 0, 0, -1, 0.0
-    t.timed_out, t.throttled, t.result = 0, 0, _UNSENT
-    t.kept_first, t.kept_last = -1, -1
-    return leave(w, r, xs, ts, timed, idle, rows, windows, j, client, state)
-
-
-@jit
-def replied(
-    w: Any, r: Any, xs: Any, ts: Any, timed: Any, idle: Any, rows: Any, windows: Any, j: int, result: int,
-    status: int, client: Any, state: Any,
-) -> Any:  # fmt: skip
-    """The attempt of call `j` has ended: tell the policies, then end the call or see about the next attempt."""
-    t = ts[j]
-    budget, breaker, limiter = state
+def replied(k: Any, c: Any, j: int, result: int, status: int) -> Any:
+    """The attempt of conversation `j` has ended: tell the policies, then see about the next attempt."""
+    w, link, t = k.w, c.link, nth(k.ts, j)
     n = t.n - 1
     ok = result == _OK
     throttled, timed_out = result == _REFUSED, result == _TIMEOUT
     final = ok or (result == _ERROR and 0 < status < 500)  # not worth repeating
     if final and not ok:
-        budget = on_cancel(client[1], budget, w.now_s, n, True)
+        on_cancel(c.budget, w.now_s, n, True)
     elif ok:
-        budget = budget_result(client[1], budget, w.now_s, n, True, t.timed_out == 1, t.throttled == 1)
+        budget_result(c.budget, w.now_s, n, True, t.timed_out == 1, t.throttled == 1)
     else:
-        budget = budget_result(client[1], budget, w.now_s, n, False, timed_out, throttled)
-    breaker = breaker_result(client[2], breaker, w.now_s, final)
-    limiter = limiter_result(client[3], limiter, w.now_s, final, throttled)
-    t.result = result
-    if t.n >= r.attempts or final:
-        end_call(w, r, ts, j, rows, windows, ok, False)
-        return budget, breaker, limiter
+        budget_result(c.budget, w.now_s, n, False, timed_out, throttled)
+    breaker_result(c.breaker, w.now_s, final)
+    limiter_result(c.limiter, w.now_s, final, throttled)
+    t.result, t.final, t.ok = result, int(final), int(ok)
+    if t.n >= link.attempts or final:
+        return ENDED
     t.timed_out, t.throttled = int(timed_out), int(throttled)
-    u = draw_after(r.backoff, attempt_id(t.key, t.n))
-    t.wait_s = delay_s(client[0], t.n, t.wait_s, u, throttled)
+    t.wait_s = delay_s(c.backoff, t.n, t.wait_s, draw_after(link.backoff, attempt_id(t.key, t.n)), throttled)
     until_s = w.now_s + t.wait_s
-    granted = False
-    if w.now_s <= until_s < t.deadline_s:
-        budget, granted = take(client[1], budget, w.now_s, timed_out, throttled)
-    if not granted:
-        end_call(w, r, ts, j, rows, windows, False, False)
-        return budget, breaker, limiter
+    if not w.now_s <= until_s < t.deadline_s or not take(c.budget, w.now_s, timed_out, throttled):
+        return ENDED
     t.ask = 0
     if until_s > w.now_s:
-        wait(w, ts, timed, j, until_s)
-        return budget, breaker, limiter
-    return leave(w, r, xs, ts, timed, idle, rows, windows, j, client, (budget, breaker, limiter))
+        wait(k, c, j, until_s)
+        return WAIT
+    return LEAVE
 
 
 @jit
-def late_between(w: Any, r: Any, ts: Any, j: int, rows: Any, windows: Any, client: Any, state: Any) -> Any:
-    """An earlier attempt came good while call `j` waited to send another, which now never leaves."""
-    t = ts[j]
-    budget = state[0]
+def late_reply(k: Any, c: Any, j: int) -> None:
+    """An earlier attempt came good while conversation `j` waited to send another, which now never leaves: ENDED."""
+    t = nth(k.ts, j)
     if t.n > 0:
-        budget = on_cancel(client[1], budget, t.since_s, t.n, False)
-    end_call(w, r, ts, j, rows, windows, True, False)
-    return budget, state[1], state[2]
-
-
-@jit
-def keep_connection(w: Any, r: Any, x: Any, idle: Any) -> None:
-    """After a reply the connection is idle again, unless it is too old."""
-    limit_s_ = r.max_age_s
-    if limit_s_ < math.inf:
-        u = draw_after(r.age, np.uint64(round(x.born_s * 1e9)))
-        limit_s_ = limit_s_ * (1.0 + _AGE_JITTER * (2.0 * u - 1.0))
-    if w.now_s - x.born_s < limit_s_:
-        idle[w.idle] = x.born_s
-        w.idle += 1
-
-
-@jit
-def close_attempt(w: Any, r: Any, xs: Any, i: int, rows: Any, result: int, status: int, cause: int) -> None:
-    """The attempt is over for its caller."""
-    stop_timer(w, xs, i)
-    write_attempt(w, r, xs[i], rows[1], result, status, cause, ns(w.now_s))
+        on_cancel(c.budget, t.since_s, t.n, False)
+    t.result, t.final, t.ok, t.limited = _OK, 1, 1, 0

@@ -4,7 +4,7 @@ Compiling takes seconds, so numba keeps machine code on disk; but it only notice
 function, and the kernel's decisions live in `harness/policies`. Machine code of yesterday's policies would then run
 silently. So the directory of the cache carries a hash of everything that is compiled in:
 
-    <cache>/kernel-<hash of policies/*.py, sim/kernel*.py and numba's version>/
+    <cache>/kernel-<hash of policies/*.py, sim/kernel*.py, three more files and numba's version>/
 
 <cache> is NUMBA_CACHE_DIR, else blackstart/ in the user's cache directory. Where nothing can be written, the kernel is
 compiled anew in each process. Leaves out: clearing old directories; each is a few megabytes and may be deleted.
@@ -25,6 +25,10 @@ from numba import config, njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 _HERE = Path(__file__).parent
+# Steps and constants that are compiled in from other places.
+_ELSEWHERE: Final = tuple(
+    _HERE.parent / name for name in ("flows/wants.py", "models/service_time.py", "models/apps/mobile_banking.py")
+)
 
 
 # Nothing is allocated inside the kernel (tables grow between two calls of it), so nobody needs to count references to
@@ -78,6 +82,6 @@ def cache_dir() -> Path | None:
 def sources_hash() -> str:
     """16 hex digits of every source that is compiled into the kernel."""
     found = hashlib.blake2b(numba_version.encode(), digest_size=8)
-    for path in (*sorted((_HERE.parent / "policies").glob("*.py")), *sorted(_HERE.glob("kernel*.py"))):
+    for path in (*sorted((_HERE.parent / "policies").glob("*.py")), *sorted(_HERE.glob("kernel*.py")), *_ELSEWHERE):
         found.update(path.name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

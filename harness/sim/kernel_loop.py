@@ -3,10 +3,11 @@
 Nine things may be due: an edge of the timeline, an operation, the server's wake-up, a timeout, something at the end of
 its road, a connection, a name found in the cache, a name asked for, and the head of the heap of waits. Each is a
 single entry or the head of a list (`kernel_lists`), so finding the earliest is a few comparisons whatever is in flight.
-Equal times go by birth, edges first, which is the order of the world's heap.
+With an app there are three more: its own timeouts, its own queries, and the alarm of its outbox. Equal times go by
+birth, edges first, which is the order of the world's heap.
 
 The loop allocates nothing. When a table is full, or the operations it was given have all begun, it stops between two
-events and says so; whoever called it helps and calls again (`kernels.py`). So a long run needs no more memory than a
+events and says so; whoever called it helps and calls again (`kernel_run.py`). So a long run needs no more memory than a
 short one. A run without rows counts per window instead (`WINDOW`).
 """
 
@@ -15,248 +16,171 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+from harness.sim.kernel_app import stepped
+from harness.sim.kernel_events import asked, connected, found_name, on_edge, on_road, timed_due
+from harness.sim.kernel_jit import jit
+from harness.sim.kernel_lists import before
+from harness.sim.kernel_memory import nth
+from harness.sim.kernel_store import hand_out
+from harness.sim.kernel_users import begin, time_out
 
-from harness.flows.wants import Cause, Result
-from harness.record.layouts import Outcome
-from harness.sim.kernel_client import (
-    begin,
-    close_attempt,
-    keep_connection,
-    late_between,
-    leave,
-    replied,
-    write_attempt,
-    write_operation,
-)
-from harness.sim.kernel_jit import jit, jit_cached
-from harness.sim.kernel_lists import before, connect, pop_timed, release, travel
-from harness.sim.kernel_state import BETWEEN, HEAPED, SENDING
-from harness.sim.kernel_station import arrive, hand_out, hang_up, hang_up_kept, perform, write_served
-
-_OK, _TIMEOUT, _UNSENT = int(Result.OK), int(Result.TIMEOUT), int(Result.UNSENT)
-_UNFINISHED = int(Result.UNFINISHED)
-_NO_CAUSE, _TIMED_OUT, _CONNECT = int(Cause.NONE), int(Cause.TIMEOUT), int(Cause.CONNECT)
-_LEFT_OPEN = int(Outcome.UNFINISHED)
 OVER, MORE_DUE, MORE_ROOM = range(3)
 NOTHING, EDGE_DUE, OPERATION, WAKE, TIMER, ROAD, CONNECTED, FOUND_NAME, ASKED, TIMED_DUE = range(10)
+APP_TIMER, APP_ASKED, ALARM = range(10, 13)
 
 
 @jit
-def room(w: Any, r: Any, xs: Any, ts: Any, timed: Any, ends: Any, rows: Any) -> Any:
+def room(k: Any, app: Any) -> Any:
     """Whether the tables have room for all that one event can add."""
-    if w.free_exchange < 0 or w.free_talk < 0 or w.timed + 2 > timed.size or w.ends + w.waiting + 2 > ends.size:
+    w, link = k.w, k.user.link
+    more = 3 + link.asking_n
+    if app is not None:
+        a, inner = app.a, app.caller.link
+        more += inner.asking_n + min(a.senders, a.items + inner.asking_n + 1)
+        if a.wishes + more > a.room_wishes or a.due + more > a.room_due:
+            return False
+        if k.r.keep_rows == 1 and (inner.written + more > inner.room_rows or a.served + more > a.room_served):
+            return False
+    if (
+        w.in_exchanges + more > w.room_exchanges
+        or w.in_talks + more > w.room_talks
+        or w.timed + 2 * more > w.room_timed
+        or w.ends + w.waiting + 2 > w.room_ends
+    ):
         return False
-    if r.keep_rows == 0:
+    if k.r.keep_rows == 0:
         return True
     return (
-        w.operations + 2 <= rows[0].size
-        and w.attempts + 3 <= rows[1].size
-        and w.served + w.in_exchanges + 2 <= rows[2].size
+        w.operations + more <= w.room_operations
+        and link.written + more <= link.room_rows
+        and w.served + w.in_exchanges + more <= w.room_served
     )
 
 
 @jit
-def close_windows(w: Any, r: Any, windows: Any) -> None:
-    """Note the levels at the end of every window that has passed."""
-    while w.window < windows.size and w.now_s >= w.window_end_s:
-        window = windows[w.window]
-        window.queue, window.orbit, window.open = w.waiting, w.between, w.in_talks
-        w.window += 1
-        w.window_end_s = (w.window + 1) * r.window_s
+def close_windows(k: Any, app: Any) -> None:
+    """Note the levels at the end of every window that has passed; the last stays open."""
+    w, r = k.w, k.r
+    while w.now_s >= w.window_end_s:
+        window = nth(k.windows, w.window)
+        window.queue, window.orbit, window.open = w.waiting, k.user.link.between, w.open
+        if app is not None:
+            window.app_orbit, window.outbox = app.caller.link.between, app.a.queued
+        if w.window + 1 < r.windows:
+            w.window += 1
+            w.window_end_s = (w.window + 1) * r.window_s
+        else:
+            w.window_end_s = math.inf
 
 
 @jit
-def soonest(w: Any, xs: Any, timed: Any, edges: Any) -> tuple[float, int]:
-    """When the next event is, and which of the nine it is."""
+def soonest(k: Any, app: Any) -> tuple[float, int]:
+    """When the next event is, and which it is."""
+    w, link = k.w, k.user.link
     at_s, birth, what = math.inf, 0, NOTHING
-    if w.edge < edges.size:
-        at_s, birth, what = edges[w.edge].at_s, -1, EDGE_DUE
+    if w.edge < k.r.edges:
+        at_s, birth, what = nth(k.edges, w.edge).at_s, -1, EDGE_DUE
     if before(w.due_s, w.due_birth, at_s, birth):
         at_s, birth, what = w.due_s, w.due_birth, OPERATION
     if before(w.wake_s, w.wake_birth, at_s, birth):
         at_s, birth, what = w.wake_s, w.wake_birth, WAKE
-    if w.timer_first >= 0:
-        x = xs[w.timer_first]
+    if link.timer_first >= 0:
+        x = nth(k.xs, link.timer_first)
         if before(x.timer_s, x.timer_birth, at_s, birth):
             at_s, birth, what = x.timer_s, x.timer_birth, TIMER
     if w.road_first >= 0:
-        x = xs[w.road_first]
+        x = nth(k.xs, w.road_first)
         if before(x.road_s, x.road_birth, at_s, birth):
             at_s, birth, what = x.road_s, x.road_birth, ROAD
     if w.connect_first >= 0:
-        x = xs[w.connect_first]
+        x = nth(k.xs, w.connect_first)
         if before(x.road_s, x.road_birth, at_s, birth):
             at_s, birth, what = x.road_s, x.road_birth, CONNECTED
     if w.found_first >= 0:
-        x = xs[w.found_first]
+        x = nth(k.xs, w.found_first)
         if before(x.road_s, x.road_birth, at_s, birth):
             at_s, birth, what = x.road_s, x.road_birth, FOUND_NAME
-    if w.asking > 0 and before(w.asked_s, w.asked_birth, at_s, birth):
-        at_s, birth, what = w.asked_s, w.asked_birth, ASKED
-    if w.timed > 0 and before(timed[0].at_s, timed[0].birth, at_s, birth):
-        at_s, birth, what = timed[0].at_s, timed[0].birth, TIMED_DUE
+    if link.asking > 0 and before(link.asked_s, link.asked_birth, at_s, birth):
+        at_s, birth, what = link.asked_s, link.asked_birth, ASKED
+    if w.timed > 0:
+        timed = nth(k.timed, 0)
+        if before(timed.at_s, timed.birth, at_s, birth):
+            at_s, birth, what = timed.at_s, timed.birth, TIMED_DUE
+    if app is not None:
+        a, inner = app.a, app.caller.link
+        if inner.timer_first >= 0:
+            x = nth(k.xs, inner.timer_first)
+            if before(x.timer_s, x.timer_birth, at_s, birth):
+                at_s, birth, what = x.timer_s, x.timer_birth, APP_TIMER
+        if inner.asking > 0 and before(inner.asked_s, inner.asked_birth, at_s, birth):
+            at_s, birth, what = inner.asked_s, inner.asked_birth, APP_ASKED
+        if before(a.wake_s, a.wake_birth, at_s, birth):
+            at_s, what = a.wake_s, ALARM
     return at_s, what
 
 
-@jit_cached
-def play(
-    now: Any, rules: Any, edges: Any, due: Any, client: Any, calls: Any, server: Any, state: Any, tables: Any,
-    rows: Any, windows: Any,
-) -> Any:  # fmt: skip
-    """Go on with a run until it is OVER, or wants MORE_DUE operations or MORE_ROOM in its tables.
+@jit
+def of_the_app(k: Any, app: Any, what: int) -> None:
+    """One of the three events that only an app has."""
+    if app is None:
+        return
+    if what == APP_TIMER:
+        time_out(k, app, app.caller, app.caller.link.timer_first)
+    elif what == APP_ASKED:
+        asked(k, app, app.caller)
+    else:
+        app.a.wake_s = math.inf
+        stepped(k, app)
 
-    Gives back which, and the policies' states, with which to call again. `due` are the next moments at which operations
-    are due, ascending and before the end of the load; `now.due` counts those begun.
-    """
-    w, r = now[0], rules[0]
-    xs, ts, timed, ends, idle = tables
+
+@jit
+def spin(k: Any, app: Any, due: Any, ops: Any) -> int:
+    """Event after event, until the run is OVER, or wants MORE_DUE operations or MORE_ROOM in its tables."""
+    w, r = k.w, k.r
     if w.due_birth == 0:
         w.births += 1
         w.due_birth = w.births
         w.due_s = due[0] if due.size > 0 else math.inf
     while True:
-        at_s, what = soonest(w, xs, timed, edges)
+        at_s, what = soonest(k, app)
         if not at_s <= r.end_s:
             w.now_s = r.end_s
             break
-        if not room(w, r, xs, ts, timed, ends, rows):
-            return MORE_ROOM, calls, state
+        if not room(k, app):
+            return MORE_ROOM
         w.now_s = at_s
         w.events += 1
         if at_s >= w.window_end_s:
-            close_windows(w, r, windows)
-
-        called = -1  # the call whose attempt has ended
-        result, status = 0, 0
-        gone = -1  # the exchange whose caller has gone
-        loose = -1  # the exchange that may have come to its end
-        leaving = -1  # the call whose wait is over
+            close_windows(k, app)
         if what == ROAD:
-            i = w.road_first
-            x = xs[i]
-            w.road_first = x.road_after
-            if w.road_first < 0:
-                w.road_last = -1
-            if x.arrived == 0:
-                state = arrive(w, r, xs, ends, i, rows[2], windows, server, state)
-            else:
-                x.path = 0
-                loose = i
-                if x.gone == 0:
-                    x.answered = 1
-                    keep_connection(w, r, x, idle)
-                    result, status = x.result, x.status
-                    if x.over == 0:
-                        close_attempt(w, r, xs, i, rows, result, status, x.cause)
-                        called = x.talk
-                    elif result == _OK and ts[x.talk].state == BETWEEN:  # late, between two attempts
-                        calls = late_between(w, r, ts, x.talk, rows[0], windows, client, calls)
-                    elif result == _OK:  # late, in place of the attempt that is open
-                        called = x.talk
-                        other = ts[called].exchange
-                        close_attempt(w, r, xs, other, rows, _TIMEOUT, 0, _NO_CAUSE)
-                        state = hang_up(w, r, xs, ends, other, rows[2], windows, server, state)
+            on_road(k, app)
         elif what == WAKE:
             w.wake_s = math.inf
-            state = hand_out(w, r, xs, ends, rows[2], windows, server, state)
-        elif what in (TIMER, TIMED_DUE):
-            i = w.timer_first
-            if what == TIMED_DUE:
-                ref, birth = timed[0].ref, timed[0].birth
-                pop_timed(timed, w.timed)
-                w.timed -= 1
-                i = -1
-                if ref >= 0:
-                    if ts[ref].state == BETWEEN and ts[ref].ticket == birth:
-                        leaving = ref
-                elif xs[-1 - ref].timer == HEAPED and xs[-1 - ref].timer_birth == birth:
-                    i = -1 - ref
-            if i >= 0:
-                x = xs[i]
-                sent = not math.isnan(x.born_s)
-                result = _TIMEOUT if sent else _UNSENT
-                close_attempt(w, r, xs, i, rows, result, 0, _TIMED_OUT if sent else _CONNECT)
-                called, loose = x.talk, i
-                if r.late == 0 or not sent:
-                    gone = i
+            hand_out(k, app)
         elif what == OPERATION:
-            w.op += np.uint64(1)
-            calls = begin(w, r, xs, ts, timed, idle, rows[0], windows, w.op, client, calls)
+            begin(k, app, ops[w.due])
             w.due += 1
-            if w.due == due.size:
+            w.births += 1
+            if w.due < due.size:
+                w.due_s, w.due_birth = due[w.due], w.births
+            elif w.more_due == 1:
                 w.due_birth = 0
-                return MORE_DUE, calls, state
-            w.births += 1
-            w.due_s, w.due_birth = due[w.due], w.births
-        elif what == CONNECTED:
-            i = w.connect_first
-            x = xs[i]
-            w.connect_first = x.road_after
-            if w.connect_first < 0:
-                w.connect_last = -1
-            if x.over == 1:
-                x.path = 0
-                release(w, xs, i)
+                return MORE_DUE
             else:
-                x.born_s = at_s
-                travel(w, r, xs, i)
+                w.due_s = math.inf
+        elif what == TIMER:
+            time_out(k, app, k.user, k.user.link.timer_first)
+        elif what == TIMED_DUE:
+            timed_due(k, app)
+        elif what == CONNECTED:
+            connected(k, app)
         elif what == FOUND_NAME:
-            i = w.found_first
-            w.found_first = xs[i].road_after
-            if w.found_first < 0:
-                w.found_last = -1
-            resolved(w, r, xs, i)
-        elif what == ASKED and w.asking == 1:  # the query is at the name server
-            w.asking = 2
-            w.births += 1
-            w.asked_s, w.asked_birth = at_s + r.query_s / 2, w.births
-        elif what == ASKED:  # and its answer is back
-            w.dns_until_s = at_s + r.dns_keep_s if r.dns_keep_s > 0.0 else -math.inf
-            i = w.asking_first
-            w.asking, w.asking_first, w.asking_last = 0, -1, -1
-            while i >= 0:
-                following = xs[i].road_after
-                resolved(w, r, xs, i)
-                i = following
+            found_name(k, app)
+        elif what == ASKED:
+            asked(k, app, k.user)
+        elif what == EDGE_DUE:
+            on_edge(k, app)
         else:
-            state = perform(w, r, xs, ends, edges[w.edge], rows[2], windows, server, state)
-            w.edge += 1
-
-        if leaving >= 0:
-            calls = leave(w, r, xs, ts, timed, idle, rows[0], windows, leaving, client, calls)
-        if called >= 0:
-            calls = replied(w, r, xs, ts, timed, idle, rows[0], windows, called, result, status, client, calls)
-        if w.left_first >= 0:
-            state = hang_up_kept(w, r, xs, ends, rows[2], windows, server, state)
-        if gone >= 0:
-            state = hang_up(w, r, xs, ends, gone, rows[2], windows, server, state)
-        if loose >= 0:
-            release(w, xs, loose)
-    close_windows(w, r, windows)
-    return OVER, calls, state
-
-
-@jit
-def resolved(w: Any, r: Any, xs: Any, i: int) -> None:
-    """The address is known: open a connection, if the caller still waits."""
-    if xs[i].over == 1:
-        xs[i].path = 0
-        release(w, xs, i)
-    else:
-        connect(w, r, xs, i)
-
-
-@jit_cached
-def close(now: Any, rules: Any, xs: Any, ts: Any, talks: Any, jobs: Any, rows: Any, windows: Any) -> None:
-    """Write down what is still open: `talks` and `jobs` are slots, in the order in which these began."""
-    w, r = now[0], rules[0]
-    for m in range(talks.size):
-        t = ts[talks[m]]
-        if t.state == SENDING:
-            write_attempt(w, r, xs[t.exchange], rows[1], _UNFINISHED, 0, _NO_CAUSE, -1)
-        write_operation(w, r, t, rows[0], windows, _LEFT_OPEN, math.nan)
-    for m in range(jobs.size):
-        x = xs[jobs[m]]
-        x.began_s, x.service_s, x.gone = math.nan, 0.0, 1  # what was cut off has no service to show
-        write_served(w, r, x, rows[2], math.nan)
+            of_the_app(k, app, what)
+    close_windows(k, app)
+    return OVER

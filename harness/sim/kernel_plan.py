@@ -1,10 +1,11 @@
 """From a plan to the numbers the kernel runs on, and which plans it cannot run.
 
-The kernel knows one shape of system: callers with an open-loop load, any composition of the scalar client policies,
-connections with names behind them, and one station with its server policies. `why_not` says what else a file asks for.
+The kernel knows two shapes of system. Callers with an open-loop load and any composition of the scalar client policies
+ask a station with its server policies, or they ask an app, which makes the calls of its operations to that station
+through a client of its own. `why_not` says what else a file asks for.
 
-    model = model_of(plan)        or a Model written by hand: any arrivals, delays and edges
-    why_not(plan)                 None, or a sentence that names the part and what runs it
+    model = model_of(plan)        the Model of it
+    why_not(plan, layers=2)       None, or a sentence that names the part and what runs it
 
 Source of each number is the object the world would be built from, so the two cannot be configured apart.
 """
@@ -12,84 +13,98 @@ Source of each number is the object the world would be built from, so the two ca
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Final
 
 from harness import build
-from harness.flows.stories import kv_reads
+from harness.build.mobile_banking import spec_of as banking_spec
+from harness.flows.stories import kv_reads, mobile_banking
 from harness.flows.wants import Cause
 from harness.flows.wire import STATUS_OF
+from harness.models.apps.mobile_banking import STORE
+from harness.models.dns_cache import Answer
 from harness.models.station import StationSpec
+from harness.models.table import TOKEN_TTL_S
 from harness.plan import Plan
 from harness.policies import resolver
-from harness.policies.client import ClientSpec
 from harness.policies.discipline import AdaptiveLifoSpec, FifoSpec, LifoSpec
+from harness.policies.resolver import ResolverSpec
+from harness.sim import kernel_records
 from harness.sim import kernel_state as k
+from harness.sim.kernel_model import AppModel, Edge, Model, Names
 from harness.sim.network import Delays
+from harness.spec.events import events_of
+from harness.spec.surges import surges_of
 from harness.timeline import edges
 from harness.units import duration_s, fraction
 
 _STORY: Final = kv_reads.STORY.name
+_APP: Final = mobile_banking.STORY.app
+STORIES: Final = (_STORY, mobile_banking.STORY.name)
 _ORDERS: Final = {FifoSpec: k.FIFO, LifoSpec: k.LIFO, AdaptiveLifoSpec: k.ADAPTIVE_LIFO}
 DISTRIBUTIONS: Final = {"exponential": k.EXPONENTIAL, "fixed": k.FIXED, "weibull": k.WEIBULL}
 
-_DEEDS: Final = ("latency", "capacity", "errors", "drop_queue", "add_capacity")
+_DEEDS: Final = {
+    STORE: ("latency", "capacity", "errors", "drop_queue", "add_capacity"),
+    "dns": ("stall_enactor", "empty_record", "restore"),
+    _APP: ("errors",),
+    "load": ("surge",),
+}
+_NOT_OF_THE_APP: Final = {
+    "failover": "its app knows one store",
+    "offline": "its app answers when the store has, and not before",
+}
 
 
-class Edge(NamedTuple):
-    """One thing that happens to the station. `deed` is a code of kernel_state, and says what `value` is: the mean
-    service time in seconds (SET_SPEED), the number of slots, the share of errors, or nothing (DROP_QUEUE).
+def why_not(plan: Plan, layers: int = 1) -> str | None:
+    """Which part of the experiment the kernel cannot express, and what can; None when it can express all of it.
+
+    With `layers` 1 only callers and store may take part: no app, no change of names, no surge. That is for readers of
+    counts who know one layer. With 2 it is all that the kernel knows.
     """
-
-    at_s: float
-    deed: int
-    value: float = 0.0
-    factor: float = 1.0  # SET_SPEED only: service times are this much longer
-
-
-class Model(NamedTuple):
-    """All that decides a run. `due_s` overrides `process` and `rate_per_s` with given moments, ascending."""
-
-    seed: int
-    client: ClientSpec
-    station: StationSpec
-    rate_per_s: float
-    load_end_s: float
-    end_s: float
-    process: str = "poisson"  # or "even"
-    due_s: NDArray[np.float64] | None = None
-    late_replies: bool = False
-    silent: bool = False
-    edges: tuple[Edge, ...] = ()
-    delays: Delays = Delays()
-    max_age_s: float = math.inf  # of connections
-    dns_keep_s: float = math.inf  # how long an address is kept
-    story: str = _STORY  # keys the draws of arrivals and backoff
-    app: int = 0  # the station's number in rows
-    station_name: str = "kv"
-
-
-def why_not(plan: Plan) -> str | None:
-    """Which part of the experiment the kernel cannot express, and what can; None when it can express all of it."""
     experiment = plan.experiment
-    if plan.stories != (_STORY,):
-        return _no("load", f"it plays the story {_STORY} and no other; here are: {', '.join(plan.stories)}")
-    if experiment.region.kv is None:
+    region = experiment.region
+    stories = STORIES[:layers]
+    if len(plan.stories) != 1 or plan.stories[0] not in stories:
+        return _no("load", f"it plays one story, {' or '.join(stories)}; here are: {', '.join(plan.stories)}")
+    story = plan.stories[0]
+    if region.kv is None:
         return _no("region.kv", "there is no table store to read from")
-    if experiment.load[_STORY].client.hedge is not None:
-        return _no(f"load.{_STORY}.client.hedge", "it sends one copy of an attempt")
-    server = experiment.region.kv.server()
+    if experiment.load[story].client.hedge is not None:
+        return _no(f"load.{story}.client.hedge", "it sends one copy of an attempt")
+    server = region.kv.server()
     if type(server.discipline) not in _ORDERS:
         return _no("region.kv.discipline", "its line is fifo, lifo or adaptive_lifo")
     if server.priority is not None:
         return _no("region.kv.priority", "it has one line")
+    if story != _STORY:
+        reason = _why_no_app(plan)
+        if reason is not None:
+            return reason
     if any(event.when is not None for event in plan.timeline):
         return _no("timeline", "it reads no gauges while it runs, so no entry can wait for a `when`")
+    known = {STORE: _DEEDS[STORE]} if layers == 1 else _DEEDS
     for due in edges(plan):
-        if due.component != "kv" or due.name not in _DEEDS:
-            return _no("timeline", f"{due.what} is not among kv's {', '.join(_DEEDS)}")
+        if due.name not in known.get(due.component, ()):
+            listed = "; ".join(f"{name}'s {', '.join(deeds)}" for name, deeds in known.items())
+            return _no("timeline", f"{due.what} is not among {listed}")
+    return None
+
+
+def _why_no_app(plan: Plan) -> str | None:
+    region = plan.experiment.region
+    others = [name for name in plan.components if name not in ("dns", STORE, _APP)]
+    if others:
+        return _no(f"region.{others[0]}", f"an app's calls go to {STORE} alone, and nobody else calls it")
+    if region.mobile_banking is None:
+        return _no(f"region.{_APP}", "there is no app to ask")
+    if region.mobile_banking.client.hedge is not None:
+        return _no(f"region.{_APP}.client.hedge", "it sends one copy of an attempt")
+    spec = banking_spec(region.mobile_banking, 1)
+    for knob, reason in _NOT_OF_THE_APP.items():
+        if getattr(spec, knob, None) is not None:
+            return _no(f"region.{_APP}.{knob}", reason)
+    if plan.end_s >= TOKEN_TTL_S:
+        return _no("phases", f"an app's runs end before {TOKEN_TTL_S:g} s, when the store forgets its first tokens")
     return None
 
 
@@ -100,10 +115,27 @@ def _no(where: str, reason: str) -> str:
 def model_of(plan: Plan, delays: Delays | None = None) -> Model:
     """The model of a plan for which `why_not` is None."""
     experiment = plan.experiment
-    kv, load = experiment.region.kv, experiment.load[_STORY]
+    story = plan.stories[0]
+    kv, load = experiment.region.kv, experiment.load[story]
     assert kv is not None, "why_not was asked"
     conventions = experiment.conventions
     station = build.station_spec(kv, conventions)
+    numbers = {name: number for number, name in enumerate(plan.components)}
+    store_age_s = kv.connection.max_age_s or math.inf
+    names = names_of(plan, build.resolver_spec(experiment.client.resolver))
+    inner, target, max_age_s = None, STORE, store_age_s
+    app = experiment.region.mobile_banking
+    if story != _STORY:
+        assert app is not None, "why_not was asked"
+        inner = AppModel(
+            banking_spec(app, load.users),
+            load.users,
+            tuple(experiment.mix(story).items()),
+            store_age_s,
+            names_of(plan, build.resolver_spec(app.client.resolver or app.resolver)),
+            numbers[STORE],
+        )
+        target, max_age_s = _APP, app.connection.max_age_s or math.inf
     return Model(
         seed=plan.seed,
         client=load.client.policy(),
@@ -114,28 +146,51 @@ def model_of(plan: Plan, delays: Delays | None = None) -> Model:
         process=load.arrivals.process,
         late_replies=conventions.late_replies,
         silent=conventions.refusal == "silent",
-        edges=_edges(plan, station),
+        edges=_edges(plan, station, (target, STORE) if inner else (target,)),
         delays=delays or Delays(),
-        max_age_s=kv.connection.max_age_s or math.inf,
-        dns_keep_s=_dns_keep_s(plan),
-        app=list(plan.components).index("kv"),
+        max_age_s=max_age_s,
+        names=names,
+        story=story,
+        app=numbers[target],
+        inner=inner,
+        surging=plan if surges_of(experiment, events_of(experiment).events) else None,
     )
 
 
-def _dns_keep_s(plan: Plan) -> float:
-    experiment = plan.experiment
-    spec = build.resolver_spec(experiment.client.resolver)
-    ttl_s = math.inf if experiment.region.dns is None else experiment.region.dns.ttl_s
-    return resolver.keep_s(spec, resolver.FOUND, ttl_s, math.nan, ttl_s)
+def names_of(plan: Plan, spec: ResolverSpec) -> Names:
+    """What this resolver makes of the answers of the plan's name server."""
+    found, empty = kernel_records.answer_when_found(plan), kernel_records.answer_when_empty(plan)
+    return Names(
+        _kept_s(spec, found),
+        _kept_s(spec, empty),
+        int(Cause.DNS_EMPTY if empty.empty else Cause.DNS_FAILED),
+        resolver.failed_refresh(spec, empty.kind),
+        spec.stale_s_max,
+        spec.recheck_s,
+    )
 
 
-def _edges(plan: Plan, station: StationSpec) -> tuple[Edge, ...]:
-    """The timeline as `models/store_controls.py` performs it: a fault replaces the one before, a heal restores."""
-    found: list[Edge] = []
+def _kept_s(spec: ResolverSpec, answer: Answer) -> float:
+    return resolver.keep_s(spec, answer.kind, answer.ttl_s, answer.negative_ttl_s, answer.other_ttl_s)
+
+
+def _edges(plan: Plan, station: StationSpec, targets: tuple[str, ...]) -> tuple[Edge, ...]:
+    """The timeline as `models/store_controls.py` performs it: a fault replaces the one before, a heal restores. Changes
+    of the records of `targets`, by link, come with it.
+    """
+    found = [
+        Edge(at_s, k.SET_RECORD, float(kind), link=targets.index(component))
+        for at_s, component, kind in kernel_records.changes(plan)
+        if component in targets
+    ]
     slots, fault = station.slots, -1
     for due in edges(plan):
         on = due.deed == "inject"
         match due.name:
+            case "errors" if due.component == _APP:
+                found.append(Edge(due.at_s, k.SET_APP_ERRORS, fraction(due.params["share"]) if on else 0.0))
+            case _ if due.component != STORE:
+                continue
             case "latency":
                 mean_s = duration_s(due.params["mean"]) if on and "mean" in due.params else station.mean_s
                 factor = float(due.params["factor"]) if on and "factor" in due.params else 1.0
@@ -152,7 +207,7 @@ def _edges(plan: Plan, station: StationSpec) -> tuple[Edge, ...]:
                 found.append(Edge(due.at_s, k.SET_SLOTS, float(slots if fault < 0 else fault)))
             case _:
                 raise AssertionError(f"{due.what}: why_not was asked, and the kernel has no such thing")
-    return tuple(found)
+    return tuple(sorted(found, key=lambda edge: edge.at_s))
 
 
 def refusal_of(text: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from harness.models import service_time
 from harness.models.station import StationSpec
 from harness.plan import arrivals_s
 from harness.policies.client import compose
-from harness.sim import kernel_client, kernel_draws, kernel_state, kernels, network
+from harness.sim import kernel_draws, kernel_names, kernel_state, kernels, network
 from harness.sim.kernel_station import draw_service_s
 from harness.spec.experiment import Arrivals
 
@@ -67,9 +67,10 @@ def test_arrivals_in_parts_are_those_of_the_plan(process: str, rate_per_s: float
     model = kernels.Model(5, compose({}), StationSpec(1, 0.1), rate_per_s, end_s, end_s, process)
     whole = arrivals_s(Arrivals.model_validate({"rate": f"{rate_per_s}/s", "process": process}), 5, "kv_reads", end_s)
     parts = list(kernels.arrivals(model))
-    assert np.array_equal(np.concatenate([np.zeros(0), *parts]), whole)
-    assert all(part.size <= 1 << 16 for part in parts)
+    assert np.array_equal(np.concatenate([np.zeros(0), *(due_s for due_s, _ in parts)]), whole)
+    assert np.array_equal(np.concatenate([np.zeros(0), *(op for _, op in parts)]), np.arange(1, whole.size + 1))
+    assert all(due_s.size <= 1 << 16 for due_s, _ in parts)
 
 
 def test_constants_of_the_world_are_those_of_the_world() -> None:
-    assert kernel_client._AGE_JITTER == network._AGE_JITTER
+    assert kernel_names._AGE_JITTER == network._AGE_JITTER

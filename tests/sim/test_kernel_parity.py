@@ -7,49 +7,19 @@ is withdrawn is treated differently.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.plan import Plan, make_plan
-from harness.record.folder import RunFolder
-from harness.record.rows import read_rows
-from harness.sim.kernels import KernelRows, run_kernel, run_summary, why_not
+from harness.plan import make_plan
+from harness.sim.kernels import run_kernel, run_summary, why_not
 from harness.sim.network import Delays
-from harness.sim.world import World
-from harness.spec.load import load_experiment, parse_experiment
-
-FILES = {"operation": "load-0-operation", "attempt": "load-0-attempt", "served": "kv-served"}
-NO_DELAYS = Delays(0.0, 0.0, 0.0)
-WINDOW_NS = 237_110_003  # no moment of these runs falls on its multiples, where rows round and counts do not
-
-
-def of_the_world(plan: Plan, delays: Delays | None = None) -> KernelRows:
-    with tempfile.TemporaryDirectory() as root:
-        folder = RunFolder.create(Path(root), "parity", plan.variant, plan.seed, "test")
-        World(plan, folder, delays).run()
-        found = {kind: np.array(read_rows(folder.rows / f"{name}.rows").rows) for kind, name in FILES.items()}
-    return KernelRows(**found)
-
-
-def agree(plan: Plan, delays: Delays | None = None) -> KernelRows:
-    assert why_not(plan) is None
-    world, kernel = of_the_world(plan, delays), run_kernel(plan, delays)
-    for kind, theirs, ours in zip(FILES, world, kernel, strict=True):
-        assert theirs.dtype == ours.dtype, kind
-        assert theirs.tolist() == ours.tolist(), kind
-    return kernel
-
-
-def plan_of(spec: dict[str, Any], seed: int) -> Plan:
-    file = parse_experiment(yaml.safe_dump(spec))
-    return make_plan(file, file.variants[0], seed, engine="world")
+from harness.spec.load import load_experiment
+from tests.sim.kernel_pairs import NO_DELAYS, TROUBLES, WINDOW_NS, agree, plan_of
 
 
 @pytest.mark.parametrize("variant", ["d0_4", "d2"])
@@ -60,25 +30,6 @@ def test_slow_dependency_is_the_same_run(experiments: Path, variant: str, seed: 
     assert rows.attempt.size > rows.operation.size or variant == "d0_4"
 
 
-def slow(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """The timeline's two lines: `spec` from the start of the outage to its end."""
-    fault = spec["do"].partition(".")[2]
-    return [
-        {"at": "outage.start", **spec},
-        {"at": "outage.end", "do": "kv.heal", "with": {"fault": fault}, "fix": True},
-    ]
-
-
-TROUBLES = (
-    slow({"do": "kv.latency", "with": {"mean": "100ms"}}),
-    slow({"do": "kv.latency", "with": {"factor": 5}}),
-    slow({"do": "kv.capacity", "with": {"slots": 1}}),
-    slow({"do": "kv.errors", "with": {"share": 0.5}}),
-    [
-        {"at": "outage.start", "do": "kv.latency", "with": {"mean": "100ms", "for": "450ms"}},
-        {"at": "outage.end", "do": "kv.drop_queue", "fix": True},
-    ],
-)
 BACKOFFS = st.one_of(
     st.just("none"),
     st.just({"kind": "fixed", "delay": "50ms"}),
@@ -209,6 +160,7 @@ def test_every_sort_of_policy_decides_alike(side: str, policy: dict[str, Any]) -
         ({"region": {"kv": {"priority": "first_tries"}}}, "kv.priority"),
         ({"region": {"kv": {"discipline": "fair"}}}, "kv.discipline"),
         ({"load": {"mobile_banking": {"arrivals": {"rate": "5/s"}}}, "region": {}}, "load"),
+        ({"timeline": TROUBLES[4]}, "timeline"),
     ],
 )
 def test_what_it_cannot_express_is_said_with_the_part(change: dict[str, Any], part: str) -> None:
