@@ -28,6 +28,7 @@ def spec_of(knobs: Balancer) -> BalancerSpec:
         fail_open=knobs.fail_open,
         velocity=knobs.velocity_limit,
         velocity_period_s=knobs.velocity_period_s,
+        name_in_full=knobs.name_in_full,
     )
     slots_per_target = knobs.slots // (knobs.zones * knobs.targets_per_zone)
     return BalancerSpec(

@@ -9,6 +9,7 @@ from harness.models.component import Given
 from harness.models.fleet import COMPUTE, NETWORK
 from harness.models.fleet import Fleet as FleetBrain
 from harness.models.fleet_hosts import FleetSpec
+from harness.models.fleet_targets import BALANCER, Targets
 from harness.models.functions import Functions as Brain
 from harness.models.functions import FunctionsSpec
 from harness.models.functions_environments import EnvironmentsSpec
@@ -42,10 +43,15 @@ def fleet_of(knobs: Fleet, owner: str, client: ClientSpec, given: Given) -> Flee
         knobs.boot_s,
         math.inf if knobs.host_life_s is None else knobs.host_life_s,
         math.inf if knobs.replace_after_s is None else knobs.replace_after_s,
+        knobs.unhealthy_step,
     )
     asks = {name: Client(client, given.seed, f"{owner}/{name}", given.now_s) for name in (COMPUTE, NETWORK)}
     network = asks[NETWORK] if NETWORK in given.region else None
-    return FleetBrain(spec, owner, asks[COMPUTE], network, given.note, given.seed, given.now_s)
+    targets = None
+    if knobs.behind_balancer:
+        grace_s = math.inf if knobs.grace_s is None else knobs.grace_s
+        targets = Targets(Client(client, given.seed, f"{owner}/{BALANCER}", given.now_s), owner, grace_s)
+    return FleetBrain(spec, owner, asks[COMPUTE], network, given.note, given.seed, given.now_s, targets)
 
 
 def spec_of(knobs: Functions, there: tuple[str, ...]) -> FunctionsSpec:
@@ -67,6 +73,7 @@ def spec_of(knobs: Functions, there: tuple[str, ...]) -> FunctionsSpec:
         knobs.priority_share,
         knobs.sync_first,
         knobs.touches_store,
+        knobs.writes_results,
         _poller(knobs, there) if QUEUE in there else None,
     )
 

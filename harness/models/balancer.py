@@ -3,6 +3,7 @@
     POST /route {...}                    a target serves it; then `functions` is invoked, if it depends on it
     POST /register {instance, zone?}     200 {"zone"}; the zone with the fewest targets unless it says otherwise
     POST /deregister {instance}          200 {"removed"}
+    POST /health {instances}             200 {"healthy": [true, false, or null for one that is no target]}
 
 A balancer adds no capacity, it only finds some; so what it takes out is lost to its users at once, and what is left
 must carry everybody. The worker slots of the targets are one station whose number of slots follows the routed targets
@@ -10,7 +11,9 @@ must carry everybody. The worker slots of the targets are one station whose numb
 checker (`health_checks.py`) and by the rules of routing (`balancer_routing.py`).
 
 A registered instance is not simply there: it is reachable when `network` says so (`balancer_reach.py`). The targets
-that were there from the start are reachable, and so are all of a balancer that does not depend on `network`.
+that were there from the start are reachable, and so are all of a balancer that does not depend on `network`. These
+first ones have the instance numbers -1, -2, ...: nobody launched them in this run, and an owner may still ask for their
+health, and deregister them.
 
 Registrations are written down, as is what is routed; a crash loses requests and checks under way. Leaves out: one line
 per target (all routed targets share one), and targets that really break.
@@ -37,8 +40,9 @@ from harness.policies.client import ClientSpec
 from harness.units import fraction
 
 ERROR = "NoHealthyTargets"
-OPERATIONS = ("route", "register", "deregister")
+OPERATIONS = ("route", "register", "deregister", "health")
 FUNCTIONS = "functions"
+INSTANCES_MAX = 10_000  # in one question
 _FLAP = seeds.stream_id("balancer/flap")
 
 
@@ -84,7 +88,8 @@ class Balancer(Brain):
         }
         for zone in range(spec.routing.zones):
             for _ in range(spec.targets_per_zone):
-                self._new_target(zone, None, given.now_s)
+                target = self._new_target(zone, None, given.now_s)
+                self._by_instance[-1 - target.number] = target
         self._slots.follow(given.now_s)
 
     # Requests
@@ -97,6 +102,8 @@ class Balancer(Brain):
         if request.operation not in OPERATIONS:
             there_are = f"there are: {', '.join(OPERATIONS)}"
             return refusal(404, "unknown_operation", f"no {request.operation!r}; {there_are}")
+        if request.operation == "health":
+            return self._health(request.params.get("instances"))
         instance, zone = request.params.get("instance"), request.params.get("zone")
         if isinstance(instance, bool) or not isinstance(instance, int):
             return refusal(400, "bad_request", f"instance is {instance!r}; give a whole number")
@@ -120,7 +127,7 @@ class Balancer(Brain):
         if self._functions is not None:
             ask = Request("invoke", {"function": str(request.params.get("function", "page"))})
             result = yield from call(
-                self._functions, FUNCTIONS, ask, op=request.op, layer=request.layer + 1,
+                self._functions, FUNCTIONS, ask, op=request.op, layer=request.inner_layer,
                 parent_id=request.attempt, call_no=0, now_s=done.ended_s, deadline_s=request.deadline_s,
                 criticality=request.criticality,
             )  # fmt: skip
@@ -152,6 +159,12 @@ class Balancer(Brain):
         self.routing.remove(target)
         self._slots.follow(now_s)
         return True
+
+    def _health(self, instances: object) -> Response:
+        if not isinstance(instances, list) or len(instances) > INSTANCES_MAX:
+            return refusal(400, "bad_request", f"give instances: a list of at most {INSTANCES_MAX:,} whole numbers")
+        found = (self._by_instance.get(one) if isinstance(one, int) else None for one in instances)
+        return Response(200, "", {"healthy": [None if target is None else target.healthy for target in found]})
 
     def _new_target(self, zone: int, instance: int | None, now_s: float) -> Target:
         target = Target(self._births, zone, instance, Seen.FULLY, in_service=instance is None)
@@ -245,6 +258,7 @@ class Balancer(Brain):
             "zones_in": float(sum(self.routing.zone_in)),
             "capacity_share": self.routing.serving / reachable if reachable else 0.0,
             "fail_open": float(self.routing.open),
+            "name_in_full": float(self.routing.in_full),
             "failover": float(self.routing.acts),
             "zone_removals_total": float(self.routing.zone_removals_total),
             "removed_total": float(self.routing.removed_total),

@@ -8,6 +8,8 @@ anybody can look. Three rules stand against that, and one more rule says what co
                       is routed, zones included (0 never does)
     zones             a zone of whose targets less than `zone_threshold` are healthy is taken out whole, healthy targets
                       too; it comes back at or above that share
+    last zone         a name with no zone left answers with all of them, for it has to answer something: zones are then
+                      not looked at, and every healthy target is routed until a zone is worth naming again
     velocity limit    in no stretch of `velocity_period_s` is more than the share `velocity` of the targets taken out,
                       zones counted with all that were routed there; what would go over it is held back, stays routed
                       and healthy, and is judged anew at its next check (None: no limit)
@@ -17,10 +19,11 @@ Nothing jumps when a rule ends: what is to be taken out then is taken out at its
 been in service count nowhere: nobody misses them. Routing to a target is not the same as having it: `serving` counts
 those routed that requests can reach. Deregistration is a wish, not a removal, and is not limited.
 
-Leaves out: a name with no zone left, which real names answer in full (here it has no capacity, unless it fails open).
+Leaves out: clients that keep an old answer of the name.
 
-Sources: failing open and the two thresholds are NLB's target-group health settings; the velocity limit was announced
-after the outage of October 2025; switching automatic failover off is what ended its errors.
+Sources: failing open, its two thresholds, and the answer with all zones when none is healthy are NLB's target-group
+health settings (zones fail over in DNS, whose health checks fail open too); the velocity limit was announced after the
+outage of October 2025; switching automatic failover off is what ended its errors.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ class RoutingSpec(NamedTuple):
     fail_open: float = 0.1
     velocity: float | None = None
     velocity_period_s: float = 5.0
+    name_in_full: bool = True  # a name with no zone left answers with all of them; False leaves no capacity
 
 
 class Routing:
@@ -50,6 +54,7 @@ class Routing:
         self.acts = True  # False once failover is off
         self.open = False
         self.zone_in = [True] * spec.zones
+        self.in_full = False  # no zone is left, and the name answers with all of them
         self.zone_removals_total = 0
         self.removed_total = 0
         self._note = note
@@ -105,7 +110,7 @@ class Routing:
             self._route_all()
             return
         self._judge_zone(target.zone, at_s)
-        if self.zone_in[target.zone] and target.healthy:
+        if (self.zone_in[target.zone] or self.in_full) and target.healthy:
             target.routed = True
         elif target.routed and self._take(1, at_s):  # left over from a time when all was routed
             target.routed = False
@@ -130,14 +135,24 @@ class Routing:
                 for target in routed:
                     target.routed = False
                 self._note("zone_removed", zone=zone, healthy_share=round(share, 3), targets=len(routed))
+                self._answer()
         elif not self.zone_in[zone] and share >= self.spec.zone_threshold:
             self.zone_in[zone] = True
             for target in targets:
                 target.routed = target.healthy
             self._note("zone_restored", zone=zone, healthy_share=round(share, 3))
+            self._answer()
+
+    def _answer(self) -> None:
+        """What the name answers when a zone has come or gone: those that are in, or for want of any, all."""
+        before, self.in_full = self.in_full, self.spec.name_in_full and not any(self.zone_in)
+        if self.in_full and not before:
+            for target in self.targets:
+                target.routed = target.healthy
 
     def _route_all(self) -> None:
         self.zone_in = [True] * self.spec.zones
+        self.in_full = False
         for zone in self._zones:
             for target in zone:
                 target.routed = True

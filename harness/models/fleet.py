@@ -14,7 +14,10 @@ life. So a frozen `compute` is felt late: not when it freezes, but when the load
                         a termination, or the instance would stay for ever
 
 Replacing costs the network two changes, one gone and one new, so a network that is behind gets more work from exactly
-those who wait for it. Hosts launched before the run are local: nobody need be told when they end.
+those who wait for it. Hosts launched before the run are local: no compute need be told when they end.
+
+A fleet behind a load balancer registers its hosts there, and replaces those that the balancer calls unhealthy
+(`fleet_targets.py`).
 
 Leaves out: prediction, several zones, and warm pools. Source: EC2 Auto Scaling (target tracking, cooldown, maximum
 instance lifetime); Buildkite's review of 20 October 2025, hit hours after the trigger when the morning load came.
@@ -30,6 +33,7 @@ from harness.flows.call import CallResult, call
 from harness.flows.client import Client, worth_repeating
 from harness.flows.wants import Answer, Cause, Flow, Reply, Request, Want
 from harness.models.fleet_hosts import FleetSpec, Hosts
+from harness.models.fleet_targets import Targets
 
 COMPUTE = "compute"
 NETWORK = "network"
@@ -45,6 +49,7 @@ GAUGES = (
     "terminated_total",
     "replaced_total",
     "retired_total",
+    "unhealthy_replaced_total",
     "launch_insufficient_total",
     "launch_request_limit_total",
     "launch_other_total",
@@ -52,18 +57,23 @@ GAUGES = (
 
 
 class Fleet:
-    """The hosts of one component. `network` is None where the region has none. Times are seconds from zero."""
+    """The hosts of one component. `network` is None where there is none, `targets` for a fleet behind no balancer.
+
+    Times are seconds from zero.
+    """
 
     def __init__(
         self, spec: FleetSpec, owner: str, compute: Client, network: Client | None, note: Callable[..., None],
-        seed: int, now_s: float,
+        seed: int, now_s: float, targets: Targets | None = None,
     ) -> None:  # fmt: skip
         self.spec = spec
         self.owner = owner
-        self.hosts = Hosts(spec, seed, now_s)
+        self.targets = targets
+        self.hosts = Hosts(spec, seed, now_s, named=targets is not None)
         self.launching = 0
         self.desired = spec.initial
         self.launched_total = self.terminated_total = self.replaced_total = self.retired_total = 0
+        self.unhealthy_total = 0
         self.failed_total = {"insufficient": 0, "request_limit": 0, "other": 0}
         self.frozen = False  # the last launch was refused
         self._compute, self._network = compute, network
@@ -112,6 +122,8 @@ class Fleet:
         self.launching = 0
         self._checking = False
         self._ending = dict.fromkeys(self._ending, False)
+        if self.targets is not None:
+            self.targets.lost()
 
     def gauges(self, now_s: float) -> dict[str, float]:
         """Hosts by state, and every launch and end by its kind."""
@@ -119,7 +131,7 @@ class Fleet:
         found = (
             len(self.hosts), usable, self.desired, len(self.hosts) - usable, self.launching, len(self._ending),
             self.launched_total, self.terminated_total, self.replaced_total, self.retired_total,
-            *self.failed_total.values(),
+            self.unhealthy_total, *self.failed_total.values(),
         )  # fmt: skip
         return dict(zip(GAUGES, map(float, found), strict=True))
 
@@ -129,9 +141,11 @@ class Fleet:
         spec, hosts = self.spec, self.hosts
         old, lost = hosts.past_life(now_s), hosts.lost(now_s)
         lost = [number for number in lost if number not in old]
+        sick = self._sick({*old, *lost})
         self.retired_total += len(old)
         self.replaced_total += len(lost)
-        self._end([*old, *lost])
+        self.unhealthy_total += len(sick)
+        self._end([*old, *lost, *sick])
         self.desired = self._wanted(now_s)
         missing = self.desired - len(hosts) - self.launching
         flows: list[Flow] = []
@@ -150,7 +164,16 @@ class Fleet:
         if self._network is not None and not self._checking and hosts.unreached():
             self._checking = True
             flows.append(self._check(self._network, now_s))
+        if self.targets is not None:
+            flows += self.targets.round(hosts.older_than(self.targets.grace_s, now_s), now_s)
         return flows
+
+    def _sick(self, others: set[int]) -> list[int]:
+        """Those that the balancer calls unhealthy and that do not end anyway."""
+        if self.targets is None or not self.targets.sick:
+            return []
+        found = [number for number, host in self.hosts.there.items() if host.instance in self.targets.sick]
+        return [number for number in found if number not in others][: self.spec.unhealthy_step]
 
     def _wanted(self, now_s: float) -> int:
         """Hosts for the demand of the period that ends now; another begins."""
@@ -164,8 +187,10 @@ class Fleet:
         self.terminated_total += len(numbers)
         for number in numbers:
             instance = self.hosts.end(number)
-            if instance is not None:
+            if instance is not None and instance >= 0:
                 self._ending[instance] = False
+            if instance is not None and self.targets is not None:
+                self.targets.leave(instance)
 
     # Conversations
 
@@ -188,6 +213,9 @@ class Fleet:
         self._freeze(False, "")
         self.launched_total += 1
         self.hosts.launched(instance, self._network is None, result.ended_s)
+        if self.targets is not None:
+            self.targets.join(instance)
+            yield from self.targets.tell(result.ended_s)
 
     def _terminate(self, instance: int, now_s: float) -> Generator[Want, Answer, None]:
         """Give an instance back; when that fails, the next evaluation tries again."""

@@ -32,6 +32,7 @@ class FleetSpec(NamedTuple):
     boot_s: float = 1.0
     life_s: float = math.inf  # mean; each host's own lies between half and one and a half of it
     replace_after_s: float = math.inf
+    unhealthy_step: int = 2  # most that end in one evaluation because a balancer calls them unhealthy
 
     def desired(self, demand: float) -> int:
         """How many hosts a demand (slots busy, had there been enough) calls for."""
@@ -40,7 +41,7 @@ class FleetSpec(NamedTuple):
 
 
 class Host(NamedTuple):
-    """One host. `instance` is None for one that was there before the run."""
+    """One host. `instance` is None, or negative in a fleet whose hosts all have names, for one from before the run."""
 
     instance: int | None
     asked_s: float
@@ -52,7 +53,7 @@ class Host(NamedTuple):
 class Hosts:
     """All hosts, by a number of their own, in the order of their launches. Times are seconds from the run's zero."""
 
-    def __init__(self, spec: FleetSpec, seed: int, now_s: float) -> None:
+    def __init__(self, spec: FleetSpec, seed: int, now_s: float, *, named: bool = False) -> None:
         self.spec = spec
         self.there: dict[int, Host] = {}
         self.recount_s = -math.inf  # when `usable` is to be counted anew
@@ -60,7 +61,8 @@ class Hosts:
         self._births = 0
         self._usable = 0
         for nth in range(1, spec.initial + 1):
-            self._add(Host(None, now_s, now_s, True, now_s + self._life_s() * nth / spec.initial))
+            instance = -nth if named else None
+            self._add(Host(instance, now_s, now_s, True, now_s + self._life_s() * nth / spec.initial))
 
     def __len__(self) -> int:
         return len(self.there)
@@ -88,6 +90,11 @@ class Hosts:
         """Those that nobody could reach for too long."""
         waits_s = self.spec.replace_after_s
         return [number for number, host in self.there.items() if not host.reachable and host.asked_s + waits_s <= now_s]
+
+    def older_than(self, age_s: float, now_s: float) -> list[int]:
+        """Instances that are so old at least."""
+        found = (host.instance for host in self.there.values() if host.asked_s + age_s <= now_s)
+        return [instance for instance in found if instance is not None]
 
     def least_useful(self) -> list[int]:
         """All of them, those first that are best given up: who serve nobody yet, then the oldest."""

@@ -59,6 +59,7 @@ class FunctionsSpec(NamedTuple):
     sync_share: float = 0.25
     sync_first: bool = False
     touches_store: bool = False
+    writes_results: bool = False  # of messages, also if nothing else touches the store
     poller: PollerSpec | None = None
 
 
@@ -73,8 +74,10 @@ class Functions(Brain):
         self.place = place
         self.fleet = hosts
         self.environments = Environments(spec.environments, self._hosted(given.now_s), given.now_s)
-        store = clients.get(STORE) if spec.touches_store else None
-        self.executions = Executions(self.environments, place, store, hosts, spec.cold_start_s, spec.mean_s)
+        store = clients.get(STORE) if spec.touches_store or spec.writes_results else None
+        self.executions = Executions(
+            self.environments, place, store, hosts, spec.cold_start_s, spec.mean_s, results_only=not spec.touches_store
+        )
         self.events = Events(spec.events, given.seed)
         self.poller: Poller | None = None
         if spec.poller is not None:

@@ -7,6 +7,8 @@ environments.
     sync, async    after its work a function reads its state from the store
     batch          after its work it writes the result of each message, under the key its sender named
 
+With `results_only` just the last does; what is called synchronously then does not feel the store.
+
 The work counts as done when its service time is over, whatever the store then says; an execution that failed after that
 has had its effect. Refusals for want of environments are demand too, and the fleet hears of them. Leaves out: time-outs
 of functions (the client of the store bounds the wait there).
@@ -47,13 +49,14 @@ class Executions:
 
     def __init__(
         self, environments: Environments, place: Workplace, store: Client | None, fleet: Fleet | None,
-        cold_start_s: float, mean_s: float,
+        cold_start_s: float, mean_s: float, *, results_only: bool = False,
     ) -> None:  # fmt: skip
         self.environments = environments
         self.done_total = dict.fromkeys(KINDS, 0)
         self.failed_total = dict.fromkeys(KINDS, 0)
         self._place = place
         self._store = store
+        self._results_only = results_only
         self._fleet = fleet
         self._cold_start_s = cold_start_s
         self._mean_s = mean_s
@@ -76,7 +79,7 @@ class Executions:
             done = yield from self._place.work(asked.attempt or seeds.mix(self._next_call()), now_s)
             now_s = done.ended_s
             worked = ok = done.cause is Cause.NONE
-            if ok and self._store is not None:
+            if ok and self._store is not None and (asked.results or not self._results_only):
                 ok, now_s = yield from self._touch(self._store, asked, now_s)
             return Ran(ok, "", now_s, worked, done.began_s, done.service_s)
         finally:

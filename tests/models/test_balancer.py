@@ -129,7 +129,7 @@ def test_a_target_taken_out_takes_its_slots_along_and_brings_them_back() -> None
 
 
 def test_without_capacity_a_request_is_refused_at_once_and_counted() -> None:
-    player = Player(zone_threshold=1.0, fail_open=0)
+    player = Player(zone_threshold=1.0, fail_open=0, name_in_full=False)
     player.brain.faults["flap"].on({"share": 1.0}, 0.0)
     player.run(0.6)
     assert player.gauge("zones_in") == 0.0
@@ -138,6 +138,32 @@ def test_without_capacity_a_request_is_refused_at_once_and_counted() -> None:
     assert player.answered[1][1] == Response(503, "server_error", {"error": "NoHealthyTargets"})
     assert player.gauge("no_capacity_total") == 1.0
     assert [kind for _, kind in player.notes] == ["zone_removed", "zone_removed"]
+
+
+def test_a_name_with_no_zone_left_answers_with_all_and_healthy_targets_serve_on() -> None:
+    player = Player(zone_threshold=1.0, fail_open=0)
+    player.brain.faults["flap"].on({"share": "50%"}, 0.0)  # one target of each zone
+    flapping = [target.zone for target in player.brain.routing.targets if target.flaps]
+    player.run(0.5)
+    out = len(set(flapping))
+    assert player.gauge("zones_in") == 2.0 - out
+    assert player.gauge("name_in_full") == float(out == 2)
+    assert player.gauge("slots") == 2.0, "the healthy ones, in whichever zone they are"
+    player.run(1.0)
+    assert (player.gauge("name_in_full"), player.gauge("slots")) == (0.0, 4.0)
+
+
+def test_owners_may_ask_for_the_health_of_their_instances_also_of_those_from_before() -> None:
+    player = Player()
+    player.brain.faults["flap"].on({"share": "100%"}, 0.0)
+    player.ask(0.49, 1, "health", instances=[-1, -4, -5, 40])
+    player.ask(0.7, 2, "deregister", instance=-4)
+    player.ask(0.8, 3, "health", instances="-1")
+    player.run(0.8)
+    assert player.answered[1][1].body == {"healthy": [False, False, None, None]}
+    assert player.answered[2][1].body == {"removed": True}
+    assert player.gauge("targets") == 3.0
+    assert player.answered[3][1].status == 400
 
 
 def test_operators_switch_failover_off_and_everything_is_routed() -> None:

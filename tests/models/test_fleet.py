@@ -6,15 +6,19 @@ import itertools
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness.flows.client import Client
 from harness.flows.wants import Cause, Flow, Reply, Request, Result
 from harness.models.component import Brain
 from harness.models.fleet import Fleet
 from harness.models.fleet_hosts import FleetSpec
+from harness.models.fleet_targets import Targets
 from harness.policies.client import ClientSpec
+from harness.spec.components.functions import Functions
 from tests.models import stage
 from tests.models.stage import Stage, bad
 
@@ -24,12 +28,13 @@ ONCE = ClientSpec(math.inf, 1.0, 1)
 class Owner(Brain):
     """A component that is nothing but its fleet."""
 
-    def __init__(self, spec: FleetSpec, network: bool = False) -> None:
+    def __init__(self, spec: FleetSpec, network: bool = False, grace_s: float | None = None) -> None:
         super().__init__()
+        targets = None if grace_s is None else Targets(Client(ONCE, 7, "owner/balancer", 0.0), "owner", grace_s)
         self.notes: list[tuple[str, dict[str, Any]]] = []
         asked = Client(ONCE, 7, "owner/network", 0.0) if network else None
         note = stage.given(notes=self.notes).note
-        self.fleet = Fleet(spec, "owner", Client(ONCE, 7, "owner/compute", 0.0), asked, note, 7, 0.0)
+        self.fleet = Fleet(spec, "owner", Client(ONCE, 7, "owner/compute", 0.0), asked, note, 7, 0.0, targets)
         self.seen: list[tuple[float, int]] = []
 
     def background(self, now_s: float) -> list[Flow]:
@@ -209,3 +214,95 @@ def test_there_are_never_more_hosts_than_the_maximum(wants: list[tuple[float, bo
         launched = {host.instance for host in owner.fleet.hosts.there.values() if host.instance is not None}
         assert launched <= compute.running
         assert len(compute.running - launched) == owner.fleet.gauges(play.now_s)["hosts_ending"], "none is forgotten"
+
+
+class Balancer:
+    """Knows what was registered; `sick` are called unhealthy, and `deaf` answers nothing."""
+
+    def __init__(self, *before: int) -> None:
+        self.known = set(before)
+        self.sick: set[int] = set()
+        self.deaf = False
+
+    def __call__(self, request: Request, now_s: float) -> Reply:
+        if self.deaf:
+            return Reply(Result.TIMEOUT, 0, Cause.TIMEOUT, now_s)
+        body: dict[str, Any] = {}
+        if request.operation == "register":
+            self.known.add(request.params["instance"])
+        elif request.operation == "deregister":
+            self.known.discard(request.params["instance"])
+        else:
+            asked = request.params["instances"]
+            body = {"healthy": [one not in self.sick if one in self.known else None for one in asked]}
+        return Reply(Result.OK, 200, Cause.NONE, now_s, body)
+
+
+def _behind(spec: FleetSpec, grace_s: float) -> tuple[Owner, Stage, Balancer]:
+    owner, balancer = Owner(spec, grace_s=grace_s), Balancer(*range(-spec.initial, 0))
+    play = Stage(owner=owner)
+    play.answers |= {"compute": Compute(), "balancer": balancer}
+    return owner, play, balancer
+
+
+def test_a_host_is_a_target_from_its_launch_to_its_end() -> None:
+    owner, play, balancer = _behind(FleetSpec(initial=1, minimum=3, maximum=3, step=9, boot_s=50.0), 5.0)
+    play.until(1.0)
+    assert balancer.known == {-1, 0, 1}, "though they have not booted"
+    owner.fleet.spec = owner.fleet.spec._replace(minimum=2, maximum=2)
+    play.until(7.0)
+    assert len(owner.fleet.hosts) == 2
+    assert len(balancer.known) == 2, "the surplus one was given up after the cooldown"
+
+
+def test_hosts_called_unhealthy_are_replaced_once_they_are_old_enough_and_some_at_a_time() -> None:
+    spec = FleetSpec(initial=4, minimum=4, maximum=4, step=9, boot_s=0.0, unhealthy_step=2)
+    owner, play, balancer = _behind(spec, 3.0)
+    balancer.sick = {-1, -2, -3}
+    play.until(3.9)
+    assert owner.fleet.unhealthy_total == 0, "asked at 3 s, and looked at with the next evaluation"
+    play.until(4.0)
+    assert owner.fleet.unhealthy_total == 2
+    play.until(5.0)
+    assert owner.fleet.unhealthy_total == 3
+    assert balancer.known == {-4, 0, 1, 2}
+    assert len(owner.fleet.hosts) == 4
+    play.until(20.0)
+    assert owner.fleet.unhealthy_total == 3
+
+
+def test_no_answer_and_an_unknown_target_are_no_evidence() -> None:
+    spec = FleetSpec(initial=2, minimum=2, maximum=2, boot_s=0.0)
+    owner, play, balancer = _behind(spec, 0.0)
+    balancer.known.discard(-1)
+    balancer.sick = {-1}
+    play.until(5.0)
+    balancer.sick, balancer.deaf = {-1, -2}, True
+    play.until(10.0)
+    assert owner.fleet.unhealthy_total == 0
+
+
+def test_what_the_balancer_did_not_hear_is_told_again() -> None:
+    spec = FleetSpec(initial=1, minimum=2, maximum=2, boot_s=0.0)
+    owner, play, balancer = _behind(spec, math.inf)
+    balancer.deaf = True
+    play.until(3.5)
+    assert balancer.known == {-1}
+    assert owner.fleet.targets is not None
+    assert owner.fleet.targets.owed == 1
+    play.crash("owner")
+    owner.fleet.crashed()
+    play.restart("owner")
+    balancer.deaf = False
+    play.until(5.0)
+    assert balancer.known == {-1, 0}
+    assert owner.fleet.targets.owed == 0
+
+
+def test_a_fleet_behind_a_balancer_says_that_it_depends_on_one() -> None:
+    knobs = {"depends_on": ["compute"], "fleet": {"behind_balancer": True}}
+    with pytest.raises(ValidationError, match="add balancer to depends_on"):
+        Functions.model_validate(knobs)
+    found = Functions.model_validate({**knobs, "depends_on": ["compute", "balancer"]}).fleet
+    assert found is not None
+    assert found.grace_s == 5.0

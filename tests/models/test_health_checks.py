@@ -318,6 +318,7 @@ def test_everything_is_routed_exactly_while_less_than_the_share_is_healthy(
         assert routed.open == (share < fail_open)
         if routed.open:
             assert routed.serving == len(targets)
-        else:  # whoever was just judged is routed only if healthy, in a zone that is in
+        else:  # whoever was just judged is routed only if healthy, in a zone that is in or when none is
             one = targets[number]
-            assert one.routed == (one.healthy and routed.zone_in[one.zone])
+            assert routed.in_full == (not any(routed.zone_in))
+            assert one.routed == (one.healthy and (routed.zone_in[one.zone] or routed.in_full))

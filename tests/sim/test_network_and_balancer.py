@@ -64,7 +64,7 @@ def test_a_checker_that_overloads_itself_stays_so_until_failover_is_off(simulate
     assert measures(left)["verdict"] in ("degraded", "metastable")
     assert measures(left)["goodput_deficit"]["recovery_ops"] > 1000
     assert measures(off)["verdict"] == "recovered"
-    assert measures(off)["time_to_recover_s"] <= 12.0
+    assert measures(off)["time_to_recover_s"] <= 15.0, "10 s until they act, and then what has piled up"
     assert kinds(left).count("zone_removed") > 20
     assert "failover_off" in kinds(off)
 

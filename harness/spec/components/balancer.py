@@ -35,7 +35,7 @@ class Balancer(Hosted, Working):
     `slots` are those of all built-in targets together, shared evenly. Checks: each target every `check_every`, by
     `checkers` workers that need `check_time` for a check and `re_evaluation` for each change of health; a check begun
     `late_after` after it was due has failed. `velocity_limit` is the share of the targets that may be taken out within
-    `velocity_period`.
+    `velocity_period`. With `name_in_full` a name with no zone left answers with all of them.
     """
 
     depends_on: tuple[str, ...] = Field(default=("network", "functions"), strict=False)
@@ -52,6 +52,7 @@ class Balancer(Hosted, Working):
     healthy_after: Streak = 1
     zone_threshold: Share = 0.5
     fail_open: Share = 0.1
+    name_in_full: bool = True
     velocity_limit: MaybeShare = None
     velocity_period_s: PositiveDuration = Field(default=5.0, alias="velocity_period")
 
@@ -86,6 +87,7 @@ GAUGES: Final[tuple[str, ...]] = (
     "zones_in",
     "capacity_share",
     "fail_open",
+    "name_in_full",
     "failover",
     "zone_removals_total",
     "removed_total",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.spec import verbs
 from harness.spec.knobs import Count, Hosted, Service
@@ -45,7 +45,11 @@ class Poller(Model):
 
 
 class Fleet(Model):
-    """Hosts that follow the demand through `compute`, and `network` where there is one."""
+    """Hosts that follow the demand through `compute`, and `network` where there is one.
+
+    With `behind_balancer` they are targets of `balancer` (which then has as many targets at the start as the fleet has
+    hosts), and those it calls unhealthy are replaced once they are older than `grace`.
+    """
 
     initial: Hosts = 4
     minimum: Hosts = 1
@@ -58,6 +62,9 @@ class Fleet(Model):
     boot_s: PositiveDuration = Field(default=1.0, alias="boot")
     host_life_s: MaybeDuration = Field(default=None, alias="host_life")  # mean, then it is recycled
     replace_after_s: MaybeDuration = Field(default=None, alias="replace_after")  # unreachable for so long
+    behind_balancer: bool = False
+    grace_s: MaybeDuration = Field(default=5.0, alias="grace")  # none believes every host to be healthy
+    unhealthy_step: Count = 2  # most that are replaced for their health in one evaluation
 
 
 def _none(value: object) -> object:
@@ -83,9 +90,16 @@ class Functions(Hosted):
     priority_share: Share = 0.25  # the same while synchronous calls go first
     sync_first: bool = False
     touches_store: bool = False  # each execution reads a key of kv, or writes the results of its messages
+    writes_results: bool = False  # those of its messages, also if nothing else touches kv
     async_: Async = Field(default=Async(), alias="async")
     poller: Poller = Poller()
     fleet: MaybeFleet = None
+
+    @model_validator(mode="after")
+    def _depends_on_its_balancer(self) -> Functions:
+        if self.fleet is not None and self.fleet.behind_balancer and "balancer" not in self.depends_on:
+            raise ValueError("fleet.behind_balancer registers hosts at balancer; add balancer to depends_on")
+        return self
 
 
 VERBS: Final[dict[str, Verb]] = with_heal(
@@ -153,6 +167,7 @@ GAUGES: Final[tuple[str, ...]] = (
     "terminated_total",
     "replaced_total",
     "retired_total",
+    "unhealthy_replaced_total",
     "launch_insufficient_total",
     "launch_request_limit_total",
     "launch_other_total",
