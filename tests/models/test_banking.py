@@ -12,13 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import seeds
+from harness.build.mobile_banking import spec_of
+from harness.flows.failover import FailoverSpec
 from harness.flows.wants import Cause, Flow, Reply, Result, Send, Wait
+from harness.models.apps.banking_offline import OfflineSpec
 from harness.models.apps.base import AppRequest, Response
 from harness.models.apps.mobile_banking import OPENING_BALANCE, BankingSpec, MobileBanking
 from harness.models.outbox import OutboxSpec
 from harness.models.table import TableStore
 from harness.policies.admission import ConcurrencySpec
 from harness.policies.client import ClientSpec, compose
+from harness.spec.components.mobile_banking import GAUGES
+from harness.spec.components.mobile_banking import MobileBanking as Knobs
 
 OUTBOX = OutboxSpec(senders=3, pace=None, retry_wait_s=20.0, capacity=1000)
 SPEC = BankingSpec(10, 8.0, True, OUTBOX, True, ClientSpec(1.5, 0.5, 3))
@@ -315,3 +320,183 @@ def test_whatever_fails_money_is_kept_and_every_transfer_happens_once(
     assert heap.brain.export() == {
         "confirmed": list(range(1, 61)), "owed": [], "outbox_dropped": 0, "idempotency_keys": True,
     }  # fmt: skip
+
+
+class TwoStores:
+    """`kv` and `provider`, each a store of its own."""
+
+    def __init__(self) -> None:
+        self.kv, self.provider = Store(), Store()
+        self.told: list[tuple[str, float | None]] = []  # who was asked, and with which `seen_s`
+
+    def __call__(self, want: Send, now_s: float) -> tuple[float, Reply]:
+        params = dict(want.request.params)
+        self.told.append((want.target, params.pop("seen_s", None)))
+        side = self.kv if want.target == "kv" else self.provider
+        return side(want._replace(request=want.request._replace(params=params)), now_s)
+
+
+def two_stores(mode: str = "active_passive") -> tuple[Heap, TwoStores]:
+    client = ClientSpec(1.5, 0.5, 1)
+    spec = SPEC._replace(client=client, session_ttl_s=1e6, failover=FailoverSpec(mode, 2, 2, 1.0))
+    stores = TwoStores()
+    return Heap(MobileBanking(spec, 7, 0.0), stores), stores
+
+
+def pay(heap: Heap, at_s: float, op: int, amount: int = 10) -> None:
+    heap.ask(at_s, op, "transfer", op, user=1, to=2, amount=amount, key=op)
+
+
+def test_while_the_first_store_is_away_the_second_is_written_and_told_what_it_may_lack() -> None:
+    heap, stores = two_stores()
+    stores.kv.reachable = lambda now_s: now_s < 1.0
+    for op, at_s in enumerate((0.5, 1.0, 1.1, 1.2, 1.3), 1):
+        pay(heap, at_s, op)
+    heap.run(1.5)
+    assert [heap.results[op].status for op in (1, 2, 3, 4, 5)] == [200, 503, 503, 200, 200]
+    replayed = 2  # what failed at the first is repeated at the second, as soon as that has answered
+    assert stores.told[:4] == [("kv", None), ("kv", None), ("kv", None), ("provider", 0.51)]
+    assert stores.told[4:] == [("provider", None)] * (1 + replayed)  # the newest version is now at the second
+    assert set(stores.provider.tables.export()["tables"]["transfers"]) == {"2", "3", "4", "5"}
+    gauges = heap.brain.gauges(1.5)
+    assert (gauges["failed_over_total"], gauges["failed_back_total"], gauges["waiting_outbox"]) == (1.0, 0.0, 0.0)
+
+
+def test_back_home_what_was_written_away_is_missing_and_that_is_counted() -> None:
+    heap, stores = two_stores()
+    stores.kv.reachable = lambda now_s: now_s >= 2.0
+    for op, at_s in enumerate((0.5, 0.6, 0.7, 2.1, 3.2), 1):
+        pay(heap, at_s, op)
+    heap.ask(3.5, "seen", "balance", 9, user=2)
+    heap.run(4.0)
+    assert heap.results["seen"].body == {"balance": OPENING_BALANCE + 20}  # two at home, three away
+    gauges = heap.brain.gauges(4.0)
+    assert gauges["failed_back_total"] == 1.0
+    # The first probe wrote an item whose newest version was away; since then the newest is at home, and not the whole.
+    assert (gauges["home_divergent_writes_total"], gauges["home_stale_reads_total"]) == (1.0, 0.0)
+    assert money(stores.kv) == money(stores.provider) == 0
+
+
+def test_a_turn_to_the_other_store_is_noted_once() -> None:
+    noted: list[tuple[str, dict[str, Any]]] = []
+    stores = TwoStores()
+    stores.kv.reachable = lambda now_s: now_s >= 2.0
+    spec = SPEC._replace(session_ttl_s=1e6, failover=FailoverSpec("active_passive", 2, 2, 1.0))
+    heap = Heap(MobileBanking(spec, 7, 0.0, lambda kind, **fields: noted.append((kind, fields))), stores)
+    for op in range(1, 60):
+        pay(heap, op * 0.1, op)
+    heap.run(10.0)
+    assert noted == [("failed_over", {"down": ["kv"]}), ("failed_back", {"down": []})]
+
+
+def test_in_active_active_each_user_has_one_home() -> None:
+    heap, stores = two_stores("active_active")
+    for op in range(1, 41):
+        heap.ask(op * 0.1, op, "transfer", op, user=op % 10, to=99, amount=1, key=op)
+    heap.run(10.0)
+    homes = [
+        {record["from"] for record in side.tables.export()["tables"]["transfers"].values()}
+        for side in (stores.kv, stores.provider)
+    ]
+    assert homes[0]
+    assert homes[1]
+    assert not homes[0] & homes[1]
+    assert homes[0] | homes[1] == set(range(10))
+
+
+def test_failover_without_its_two_stores_is_refused_with_what_to_write() -> None:
+    with pytest.raises(ValueError, match=r"depends_on has no provider; write depends_on: \[kv, provider\]"):
+        Knobs.model_validate({"failover": {"mode": "active_passive"}})
+    Knobs.model_validate({"failover": {"mode": "none"}})
+    both = Knobs.model_validate({"failover": {}, "depends_on": ["kv", "provider"]})
+    assert Knobs.model_validate(both.model_dump(mode="json", by_alias=True)) == both
+    assert Knobs().model_dump(mode="json", by_alias=True)["failover"] == "none"
+
+
+@pytest.mark.parametrize("knobs", [{}, {"failover": {"mode": "none"}}])
+def test_without_the_knobs_the_app_reports_what_it_always_did(knobs: dict[str, Any]) -> None:
+    brain = MobileBanking(spec_of(Knobs.model_validate(knobs), 400), 7, 0.0)
+    assert brain.stores is None
+    assert brain.offline is None
+    assert set(brain.gauges(0.0)) == set(GAUGES)
+
+
+OFFLINE = OfflineSpec(risk_limit=1000, after_s=0.25, probe_every_s=0.5, stale_balance_s=10.0)
+
+
+def test_a_small_transfer_is_taken_on_trust_a_large_one_is_not_and_both_are_settled() -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE))
+    store.reachable = lambda now_s: now_s >= 2.0
+    pay(heap, 0.5, 1, amount=1000)
+    pay(heap, 0.6, 2, amount=1001)
+    heap.ask(3.0, "probe", "balance", 9, user=4)
+    heap.run(5.0)
+    assert heap.results[1] == Response(200, "", {"transfer": 1, "degraded": "captured"})
+    assert heap.results[2] == Response(503, "dependency")
+    assert store.tables.export()["tables"]["accounts"]["2"] == {"balance": 2001}
+    assert heap.brain.export()["owed"] == []
+    assert heap.brain.gauges(5.0)["captured_total"] == 1.0
+
+
+def test_while_the_store_is_known_to_be_away_only_one_in_each_period_asks_it() -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE, client=ClientSpec(1.5, 0.5, 1)))
+    store.reachable = lambda _: False
+    for op in range(1, 41):
+        pay(heap, op * 0.05, op)
+    heap.run(3.0)
+    assert {response.status for response in heap.results.values()} == {200}
+    assert [round(at_s, 2) for at_s, _ in heap.sends] == [0.05, 0.1, 0.6, 1.1, 1.6]
+
+
+def test_a_store_that_hangs_is_given_a_moment_and_not_the_customers_patience() -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE))
+    store.loses_reply = lambda _: True
+    heap.answers = lambda want, now_s: (
+        now_s + want.timeout_s, Reply(Result.TIMEOUT, 0, Cause.TIMEOUT, now_s + want.timeout_s)
+    )  # fmt: skip
+    pay(heap, 0.0, 1)
+    heap.run(0.26)
+    assert heap.results[1].body == {"transfer": 1, "degraded": "captured"}
+
+
+def test_a_balance_seen_before_is_shown_with_its_age_until_it_is_too_old() -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE, session_ttl_s=1e6))
+    store.reachable = lambda now_s: now_s < 1.0
+    heap.ask(0.49, "fresh", "balance", 1, user=3)
+    heap.ask(5.5, "old", "balance", 2, user=3)
+    heap.ask(5.6, "unknown", "balance", 3, user=4)
+    heap.ask(11.0, "too old", "balance", 4, user=3)
+    heap.run(12.0)
+    assert heap.results["old"].body == {"balance": OPENING_BALANCE, "age_s": pytest.approx(5.0), "degraded": "stale"}
+    assert [heap.results[name].status for name in ("fresh", "unknown", "too old")] == [200, 503, 503]
+    heap.brain.crashed(12.0)
+    assert heap.brain.offline is not None
+    assert heap.brain.offline.seen(3, 12.0) is None
+
+
+def test_nothing_is_promised_that_the_outbox_has_no_room_for() -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE, outbox=OUTBOX._replace(capacity=1)))
+    store.reachable = lambda _: False
+    pay(heap, 0.5, 1)
+    pay(heap, 0.6, 2)
+    heap.run(1.0)
+    assert [heap.results[op].status for op in (1, 2)] == [200, 503]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.lists(st.tuples(st.floats(0, 20), st.floats(0, 5)), max_size=3), st.floats(0, 0.6))
+def test_whatever_fails_every_promise_is_kept_exactly_once(
+    seed: int, holes: list[tuple[float, float]], loss: float
+) -> None:
+    heap, store = world(SPEC._replace(offline=OFFLINE, session_ttl_s=2.0))
+    store.reachable = lambda now_s: not any(start <= now_s < start + length for start, length in holes)
+    store.loses_reply = lambda want: heap.now_s < 30.0 and seeds.draw(seed, 1, want.attempt_id) < loss
+    for op in range(1, 61):
+        heap.ask(op * 0.4, op, "transfer", op, user=op % 10, to=11, amount=op * 30, key=op)
+    for op in range(100, 160):
+        heap.ask((op - 100) * 2.0, op, "balance", op, user=op % 10)
+    heap.run(500.0)
+    done = {int(key) for key in store.tables.export()["tables"]["transfers"]}
+    assert {op for op in range(1, 61) if heap.results[op].status == 200} <= done
+    assert heap.brain.export()["owed"] == []
+    assert store.tables.export()["tables"]["accounts"]["11"] == {"balance": sum(30 * op for op in done)}

@@ -13,6 +13,9 @@ owes one notification, which it can only send once it knows: it repeats the same
 are confirmed (`harness.models.outbox` says when, and with what manners). Without `idempotency_keys` every attempt that
 reaches the store is a new transfer under a key of its own; the audit then finds the duplicates.
 
+Two knobs change what happens meanwhile. With `failover` a second store is asked (`two_stores.py`); with `offline` small
+transfers are taken on trust and old balances shown (`banking_offline.py`).
+
 Accounts in the store hold movements, so their sum is zero at all times; opening balances are the same for all. Not
 here: overdrafts (nobody is refused for lack of money), fraud checks, and single flight for sessions (two requests of
 one user that both miss both rebuild).
@@ -22,14 +25,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from harness import seeds
 from harness.flows.call import CallResult, call
 from harness.flows.client import Client, worth_repeating
+from harness.flows.failover import FailoverSpec
 from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
+from harness.models.apps.banking_offline import Offline, OfflineSpec
 from harness.models.apps.base import AppRequest, Door, Response
-from harness.models.component import Brain
+from harness.models.apps.two_stores import TARGETS, TwoStores
+from harness.models.component import Brain, Note
 from harness.models.outbox import Item, Outbox, OutboxSpec
 from harness.policies.client import ClientSpec
 
@@ -51,6 +57,37 @@ class BankingSpec(NamedTuple):
     idempotency_keys: bool
     client: ClientSpec
     admission: Any = None
+    failover: FailoverSpec | None = None
+    offline: OfflineSpec | None = None
+
+
+class Step(NamedTuple):
+    """One call to the store, of those an operation makes one after the other until one of them fails.
+
+    With `without_session` only users without a session make it, and have one when it went well.
+    """
+
+    call_no: int
+    without_session: bool
+
+
+STEPS: Final = (Step(_SESSION_CALL, True), Step(_OPERATION_CALL, False))  # of every operation
+OWED: Final = ("transfer",)  # operations that go to the outbox when they could not be confirmed
+
+
+def session_is_gone(until_s: float, now_s: float) -> bool:
+    """True when a session that lives until `until_s` must be built anew."""
+    return until_s <= now_s
+
+
+def session_until_s(now_s: float, ttl_s: float) -> float:
+    """Until when a session built now lives."""
+    return now_s + ttl_s
+
+
+def prewarmed_until_s(spec: BankingSpec, seed: int, user: int, now_s: float) -> float:
+    """Until when a user has a session at the start; staggered, or rebuilding would be a wave every ttl."""
+    return now_s + spec.session_ttl_s * seeds.draw(seed, _PREWARM, user)
 
 
 class Transfer(NamedTuple):
@@ -63,12 +100,17 @@ class Transfer(NamedTuple):
 
 
 class MobileBanking(Brain):
-    """The app's brain (see `harness.models.component`). At a crash the outbox was written down and sessions were not."""
+    """The app's brain (see `harness.models.component`). The outbox is written down; a crash loses the sessions."""
 
-    def __init__(self, spec: BankingSpec, seed: int, now_s: float) -> None:
-        super().__init__()
+    def __init__(self, spec: BankingSpec, seed: int, now_s: float, note: Note | None = None) -> None:
+        super().__init__(note)
         self.spec = spec
         self.client = Client(spec.client, seed, f"mobile_banking/{STORE}", now_s)
+        self.stores: TwoStores | None = None
+        if spec.failover is not None:
+            second = Client(spec.client, seed, f"mobile_banking/{TARGETS[1]}", now_s)
+            self.stores = TwoStores(spec.failover, (self.client, second), seed, self.note)
+        self.offline = None if spec.offline is None else Offline(spec.offline)
         self.outbox = Outbox(spec.outbox, seed, now_s)
         self.door = Door(spec.admission, seed, now_s)
         self.waiting_orbit = 0  # calls to the store that wait between two attempts
@@ -76,9 +118,9 @@ class MobileBanking(Brain):
         self.rebuilt_total = 0
         self.confirmed: dict[int, float] = {}  # op -> when the app came to know that it was done
         self._expires_s: dict[int, float] = {}
-        if spec.prewarmed:  # staggered, so that rebuilding is steady from the start and not a wave every ttl
+        if spec.prewarmed:
             for user in range(spec.users):
-                self._expires_s[user] = now_s + spec.session_ttl_s * seeds.draw(seed, _PREWARM, user)
+                self._expires_s[user] = prewarmed_until_s(spec, seed, user, now_s)
 
     def handle(self, request: AppRequest, now_s: float) -> Generator[Want, Answer, Response]:
         """Serve one attempt: operations `transfer` {user, to?, amount?, key?} and `balance` {user}."""
@@ -110,6 +152,8 @@ class MobileBanking(Brain):
     def crashed(self, now_s: float) -> None:
         """Sessions were in memory."""
         self._expires_s.clear()
+        if self.offline is not None:
+            self.offline.balances.clear()
 
     def gauges(self, now_s: float) -> dict[str, float]:
         """Readings; `sessions` counts those alive."""
@@ -134,6 +178,8 @@ class MobileBanking(Brain):
             "refused_total": float(self.door.refused_total),
             "sessions": float(sum(expires_s > now_s for expires_s in self._expires_s.values())),
             "sessions_rebuilt_total": float(self.rebuilt_total),
+            **(self.stores.gauges() if self.stores is not None else {}),
+            **(self.offline.gauges() if self.offline is not None else {}),
         }
 
     def export(self) -> dict[str, Any]:
@@ -149,13 +195,10 @@ class MobileBanking(Brain):
         user = request.params.get("user")
         if isinstance(user, bool) or not isinstance(user, int):
             return Response(400, "bad_request", {"message": f"user is {user!r}; give the user's number"}), now_s
+        if self.offline is not None:
+            request = self.offline.patient(request, now_s)
         if request.operation == "balance":
-            ask = Request("read", {"table": "accounts", "key": str(user)}, write=False)
-            result = yield from self._with_session(user, ask, request, now_s)
-            if not result.ok:
-                return Response(503, "dependency"), result.ended_s
-            held = (result.reply.body or {}).get("item") or {}
-            return Response(200, "", {"balance": OPENING_BALANCE + held.get("balance", 0)}), result.ended_s
+            return (yield from self._balance(user, request, now_s))
         if request.operation != "transfer":
             there_are = "there are: transfer, balance"
             return Response(404, "unknown_operation", {"message": f"no {request.operation!r}; {there_are}"}), now_s
@@ -165,20 +208,41 @@ class MobileBanking(Brain):
         transfer = Transfer(user, to, amount, str(request.params.get("key", request.op)))
         return (yield from self._transfer(transfer, request, now_s))
 
+    def _balance(self, user: int, request: AppRequest, now_s: float) -> Generator[Want, Answer, tuple[Response, float]]:
+        offline = self.offline
+        if offline is not None and offline.alone(self.outbox.is_open, now_s):
+            seen = offline.seen(user, now_s)
+            if seen is not None:
+                return seen, now_s
+        ask = Request("read", {"table": "accounts", "key": str(user)}, write=False)
+        result = yield from self._with_session(user, ask, request, now_s)
+        if not result.ok:
+            seen = None if offline is None else offline.seen(user, result.ended_s)
+            return seen or Response(503, "dependency"), result.ended_s
+        held = (result.reply.body or {}).get("item") or {}
+        balance = OPENING_BALANCE + held.get("balance", 0)
+        if offline is not None:
+            offline.balances.put(user, balance, result.ended_s)
+        return Response(200, "", {"balance": balance}), result.ended_s
+
     def _transfer(
         self, transfer: Transfer, request: AppRequest, now_s: float
     ) -> Generator[Want, Answer, tuple[Response, float]]:
         ask = self._write_of(transfer, request.op)
-        done = False
+        on_trust = self.offline is not None and self.offline.takes(transfer.amount)
+        done = kept = False
         try:
-            result = yield from self._with_session(transfer.user, ask, request, now_s)
-            done, now_s = self._is_done(result), result.ended_s
+            if not (on_trust and self.offline is not None and self.offline.alone(self.outbox.is_open, now_s)):
+                result = yield from self._with_session(transfer.user, ask, request, now_s)
+                done, now_s = self._is_done(result), result.ended_s
         finally:  # also when the caller went and took this flow along: the write may have happened
             if done:
                 self._confirm(request.op, now_s)
                 self.outbox.settle(request.op)
             elif request.op not in self.confirmed:
-                self.outbox.add(request.op, transfer, now_s)
+                kept = self.outbox.add(request.op, transfer, now_s)
+        if not done and self.offline is not None and on_trust and (kept or request.op in self.confirmed):
+            return self.offline.captured(request.op), now_s
         if not done:
             return Response(503, "dependency"), now_s
         return Response(200, "", {"transfer": request.op}), now_s
@@ -189,7 +253,8 @@ class MobileBanking(Brain):
         # Parent 0: no attempt of a user waits for this. Call numbers go on from try to try, so ids never meet.
         on_behalf = AppRequest("transfer", {}, 0, item.op)
         try:
-            result = yield from self._with_session(transfer.user, ask, on_behalf, now_s, calls_before=2 * item.tries)
+            before = len(STEPS) * item.tries
+            result = yield from self._with_session(transfer.user, ask, on_behalf, now_s, calls_before=before)
         except GeneratorExit:  # the process ends in the middle of it
             self.outbox.failed(item.op, now_s)
             raise
@@ -203,23 +268,29 @@ class MobileBanking(Brain):
         self, user: int, ask: Request, request: AppRequest, now_s: float, calls_before: int = 0
     ) -> Generator[Want, Answer, CallResult]:
         """Rebuild the session if it is gone, then ask the store; the result of the call that decided."""
-        if self._expires_s.get(user, -math.inf) <= now_s:
+        if session_is_gone(self._expires_s.get(user, -math.inf), now_s):
             read = Request("read", {"table": "sessions", "key": str(user)}, write=False)
-            result = yield from self._call(read, request, calls_before + _SESSION_CALL, now_s)
+            result = yield from self._call(user, read, request, calls_before + _SESSION_CALL, now_s)
             if not result.ok:
                 return result
             now_s = result.ended_s
-            self._expires_s[user] = now_s + self.spec.session_ttl_s
+            self._expires_s[user] = session_until_s(now_s, self.spec.session_ttl_s)
             self.rebuilt_total += 1
-        return (yield from self._call(ask, request, calls_before + _OPERATION_CALL, now_s))
+        return (yield from self._call(user, ask, request, calls_before + _OPERATION_CALL, now_s))
 
     def _call(
-        self, ask: Request, request: AppRequest, call_no: int, now_s: float
+        self, user: int, ask: Request, request: AppRequest, call_no: int, now_s: float
     ) -> Generator[Want, Answer, CallResult]:
-        flow = call(
-            self.client, STORE, ask, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
-            now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
-        )  # fmt: skip
+        if self.stores is None:
+            flow = call(
+                self.client, STORE, ask, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
+                now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
+            )  # fmt: skip
+        else:
+            flow = self.stores.ask(
+                ask, user, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
+                now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
+            )  # fmt: skip
         result = yield from self._watched(flow)
         self.outbox.heard(not worth_repeating(result.reply))
         return result

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, WrapSerializer, model_validator
 
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted
-from harness.spec.values import MaybeRate, Model, PositiveDuration
+from harness.spec.values import NONE, Duration, MaybeRate, Model, PositiveDuration, Share
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -28,6 +28,41 @@ class Outbox(Model):
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
 
 
+Streak = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Failover(Model):
+    """Between `kv` and `provider` (`harness.flows.failover`): a store is left after `fail_after` failures in a row,
+    asked again by one probe in each `probe_every`, and returned to after `back_after` successes in a row. In
+    `active_active` `first_share` of the users are at home at `kv`."""
+
+    mode: Literal["none", "active_passive", "active_active"] = "active_passive"
+    fail_after: Streak = 3
+    back_after: Streak = 3
+    probe_every_s: PositiveDuration = Field(default=0.5, alias="probe_every")
+    first_share: Share = 0.5
+
+
+class Offline(Model):
+    """Without a store: transfers of at most `risk_limit` pence are taken on trust when the store has not confirmed them
+    `after` this time, and a balance may be shown that is at most `stale_balance` old (0s: never). While the store is
+    known to be away, one request in each `probe_every` asks it."""
+
+    captures: bool = True
+    risk_limit: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
+    after_s: PositiveDuration = Field(default=0.25, alias="after")
+    probe_every_s: PositiveDuration = Field(default=0.25, alias="probe_every")
+    stale_balance_s: Duration = Field(default=0.0, alias="stale_balance")
+
+
+def _maybe(value: object) -> object:
+    return None if value == NONE else value
+
+
+def _shown(value: Any, show: SerializerFunctionWrapHandler) -> Any:
+    return NONE if value is None else show(value)
+
+
 class MobileBanking(Hosted):
     """The banking app."""
 
@@ -36,6 +71,27 @@ class MobileBanking(Hosted):
     outbox: Outbox = Outbox()
     idempotency_keys: bool = True
     admission: AdmissionSlot = None
+    failover: Annotated[
+        Failover | None,
+        BeforeValidator(_maybe, json_schema_input_type=Failover | Literal["none"] | None),
+        WrapSerializer(_shown),
+    ] = None
+    offline: Annotated[
+        Offline | None,
+        BeforeValidator(_maybe, json_schema_input_type=Offline | Literal["none"] | None),
+        WrapSerializer(_shown),
+    ] = None
+
+    @model_validator(mode="after")
+    def _two_stores(self) -> MobileBanking:
+        if self.failover is not None and self.failover.mode != "none":
+            missing = [store for store in ("kv", "provider") if store not in self.depends_on]
+            if missing:
+                raise ValueError(
+                    f"failover is between kv and provider, and depends_on has no {' and no '.join(missing)}; write "
+                    "depends_on: [kv, provider], or failover: none"
+                )
+        return self
 
 
 VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
@@ -51,6 +107,7 @@ STORIES: Final = {
         sector="banking",
     )
 }
+# Those of every run; with `failover` or `offline` the app reports more.
 GAUGES: Final[tuple[str, ...]] = (
     "waiting_outbox",
     "waiting_orbit",
