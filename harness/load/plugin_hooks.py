@@ -1,6 +1,6 @@
 """Locust's events around the record of somebody's locustfile: options, start, requests, end, exit code.
 
-    init_command_line_parser   our options, and a word when there is no user class
+    init_command_line_parser   our options; no user class, or several processes, end the process here
     init                       hosts, experiment, region: what is wrong ends the process here, with its message
     test_start .. test_stop    one recording, one run folder; the web page may start another
     quitting                   the exit code
@@ -17,6 +17,7 @@ Leaves out: Locust's master and workers. Rows of several processes need numbers 
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,11 @@ from harness.load.plugin_session import PluginSession, Settings
 _log = logging.getLogger(__name__)
 _PREFIX = "--blackstart-"
 _NOBODY = "no user class in the locustfile: write a class that derives from HttpUser, FastHttpUser or User"
+
+_ONE_PROCESS = (
+    "the plugin records one Locust process; leave out --processes, --master and --worker (one process makes some "
+    "thousand requests a second)"
+)
 
 
 class _Plugin:
@@ -69,7 +75,6 @@ def attach() -> None:
     hooks.test_stopping.add_listener(_on_test_stopping)
     hooks.test_stop.add_listener(_on_test_stop)
     hooks.spawning_complete.add_listener(_on_spawning_complete)
-    hooks.request.add_listener(_on_request)
     hooks.user_error.add_listener(_on_user_error)
     sys.excepthook = functools.partial(_on_broken_locustfile, sys.excepthook)
 
@@ -102,6 +107,11 @@ def _on_parser(parser: Any, **_: Any) -> None:
     add(f"{_PREFIX}by-hand", action="store_true", help="the timeline's moments are told, and you carry them out")
     if not _has_users(User):
         _end(_NOBODY)
+    if {"-h", "--help"} & set(sys.argv):
+        return  # files after this one may have options to tell of, too
+    found, _rest = parser.parse_known_args()
+    if any(getattr(found, name, None) for name in ("processes", "master", "worker")):
+        _end(_ONE_PROCESS)  # said before Locust forks: a master that ends in `init` may wait for its workers for ever
 
 
 def _has_users(base: Any) -> bool:
@@ -112,15 +122,14 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
     """Read everything there is to read; what is wrong ends the process here."""
     try:
         if not isinstance(runner, LocalRunner):
-            raise SpecError(
-                "the plugin records one Locust process; leave out --processes, --master and --worker (one process "
-                "makes some thousand requests a second)"
-            )
+            raise SpecError(_ONE_PROCESS)
         _plugin.settings = Settings.of(environment)
         _plugin.settings.check()
     except HarnessError as error:
         _end(str(error), error.exit_code)
     gevent.signal_handler(signal.SIGTERM, _on_sigterm)
+    gc.collect()
+    gc.freeze()  # what we brought along would be walked by every full collection of theirs
     gevent.get_hub().loop.update_now()  # it has not turned since Locust was started: timers set now would be early
 
 
@@ -134,12 +143,6 @@ def _on_test_start(environment: Any, **_: Any) -> None:
     _plugin.code = None
     _plugin.session = PluginSession(_plugin.settings)
     _plugin.session.begin(functools.partial(_plugin.fail, environment))
-
-
-def _on_request(**meta: Any) -> None:
-    session = _plugin.session
-    if session is not None:
-        session.recording.request(**meta)
 
 
 @_guarded

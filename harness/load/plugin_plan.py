@@ -69,6 +69,8 @@ def read_plan(path: Path, variant: str | None, seed: int | None, region: Region 
     _check_served(experiment, region, path)
     file = ExperimentFile(path.stem, str(path), {chosen: experiment})
     plan = make_plan(file, chosen, seed)
+    if region is None and experiment.timeline:  # by hand: the timeline needs the names, and `written` takes the rest
+        return replace(plan, engine=ENGINE)
     return replace(plan, engine=ENGINE, experiment=experiment.model_copy(update={"region": region or absent()}))
 
 
@@ -94,13 +96,21 @@ def absent() -> Region:
     return Region().model_copy(update=dict(nothing))
 
 
-def written(plan: Plan, asked: Mapping[str, int], until_s: float, files: Sequence[Path]) -> dict[str, Any]:
-    """plan.json: `asked` is how many operations each user class started by `until_s`, seconds from zero."""
+def written(
+    plan: Plan, asked: Mapping[str, int], until_s: float, files: Sequence[Path], *, served: bool
+) -> dict[str, Any]:
+    """plan.json: `asked` is how many operations each user class started by `until_s`, seconds from zero.
+
+    Unless a region is `served`, components are names and no more: what is tested has none of their knobs.
+    """
     facts = plan.to_json()
     load = {story: _asked(count, until_s) for story, count in asked.items() if count} or {
         story: _asked(1, until_s) for story in list(asked)[:1]
     }
     spec = plan.experiment.model_copy(update={"load": load}).written()
+    if not served:
+        facts["components"] = {}
+        spec["region"] = {name: {} if isinstance(part, dict) else part for name, part in spec["region"].items()}
     same = {key: value for key, value in spec.items() if key not in _NOT_IN_FINGERPRINT}
     texts = [path.read_bytes().hex() for path in files if path.is_file()]
     print_of = json.dumps([harness.__version__, ENGINE, same, texts], sort_keys=True)

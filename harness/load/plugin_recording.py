@@ -43,14 +43,21 @@ from harness.record.layouts import Outcome
 GAUGES = ("users", "requests_total", "failures_total", "cpu_share", "loop_lag_s")
 WHO = "plugin"
 _LAST = "_blackstart_last_ns"  # of a user: when its last request was over
-_PACKAGES = ("gevent", "geventhttpclient", "locust", "numpy", "requests")
+_VERSIONS = {name: metadata.version(name) for name in ("gevent", "geventhttpclient", "locust", "numpy", "requests")}
 
 
 class Recording:
     """Rows, journal, plan and manifest of one test, from its first moment to the closed files."""
 
     def __init__(
-        self, folder: RunFolder, plan: Plan, classes: Sequence[str], hosts: Sequence[str], files: Sequence[Path]
+        self,
+        folder: RunFolder,
+        plan: Plan,
+        classes: Sequence[str],
+        hosts: Sequence[str],
+        files: Sequence[Path],
+        *,
+        served: bool,
     ) -> None:
         self.folder = folder
         self.plan = plan
@@ -59,6 +66,7 @@ class Recording:
         self.lost_users = 0  # raised in on_start
         self.errors = 0  # exceptions of tasks
         self._files = list(files)
+        self._served = served
         self.zero_ns = monotonic_ns()
         self._wall_ns = 0
         self._deadline_ns = -1
@@ -161,7 +169,7 @@ class Recording:
         """plan.json and experiment.yaml, with what was asked so far."""
         self.plan = plan
         asked = dict(zip(self._stories, self._asked, strict=True))
-        facts = written(plan, asked, until_s, self._files)
+        facts = written(plan, asked, until_s, self._files, served=self._served)
         facts["zero_monotonic_ns"] = self.zero_ns
         self.folder.write_json(self.folder.plan, facts)
         self._facts = facts
@@ -207,7 +215,6 @@ class Recording:
         self.folder.write_json(self.folder.manifest, self.manifest)
 
     def _begin(self) -> dict[str, Any]:
-        versions = {name: metadata.version(name) for name in _PACKAGES}
         return {
             "schema_version": 1,
             "state": "running",
@@ -226,7 +233,7 @@ class Recording:
             "locustfiles": [path.name for path in self._files],
             "user_classes": list(self._stories)[:-1],
             "hosts": self._hosts.names[:-1],
-            "versions": {"blackstart": __version__, "python": platform.python_version(), **versions},
+            "versions": {"blackstart": __version__, "python": platform.python_version(), **_VERSIONS},
             "host": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
         }
 

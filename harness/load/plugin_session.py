@@ -14,6 +14,7 @@ an outage is about, and no reason by itself.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ from harness.spec.region import Region
 from harness.timeline import Due, edges
 
 TICK_S = 0.25
+_log = logging.getLogger(__name__)
 _STOP_LEAD_S = 0.05
 _ROUND_S = 0.25
 
@@ -70,6 +72,7 @@ class Settings:
         self.files = [Path(name) for name in environment.parsed_locustfiles or () if Path(name) != _OURS]
         self.headless = bool(getattr(environment.parsed_options, "headless", True))
         self.served: Served | None = None
+        self._planned: tuple[float, Plan] | None = None
 
     @classmethod
     def of(cls, environment: Any) -> Settings:
@@ -121,10 +124,16 @@ class Settings:
     def plan(self, length_s: float | None = None) -> Plan:
         """The plan of a test that starts now, or of one that has lasted `length_s`. Raises SpecError."""
         knobs = self.served.knobs if self.served is not None else None
+        wanted_s = 0.0 if self.experiment is not None else length_s or self.run_time_s() or UNKNOWN_S
+        if self._planned is not None and self._planned[0] == wanted_s:
+            return self._planned[1]  # read before the load: a shape's clock runs while a test starts
         if self.experiment is not None:
-            return read_plan(self.experiment, self.variant, self.seed, knobs)
-        length_s = length_s or self.run_time_s() or UNKNOWN_S
-        return free_plan(self.name, self.variant or "base", 1 if self.seed is None else self.seed, length_s, knobs)
+            plan = read_plan(self.experiment, self.variant, self.seed, knobs)
+        else:
+            seed = 1 if self.seed is None else self.seed
+            plan = free_plan(self.name, self.variant or "base", seed, wanted_s, knobs)
+        self._planned = (wanted_s, plan)
+        return plan
 
 
 class PluginSession:
@@ -145,7 +154,8 @@ class PluginSession:
         served = settings.served
         self._guard = plugin_hosts.install(settings.allowed, None if served is None else served.resolver)
         ports = None if served is None else ports_of(served.folder, served.map)
-        self.recording = Recording(self.folder, plan, classes, hosts, settings.files)
+        files = settings.files
+        self.recording = Recording(self.folder, plan, classes, hosts, files, served=served is not None)
         self.recording.begun(_rfc3339())
         deadline_s = settings.deadline_s
         if deadline_s is None and settings.experiment is not None:
@@ -165,7 +175,10 @@ class PluginSession:
         """Start the clockwork; `fail` is told what goes wrong in it."""
         if self._ports is not None:
             self._watcher = Watcher(self.folder, self._ports, self.recording)
-        self._greenlets = [gevent.spawn(self._tick), gevent.spawn(self._conduct, fail)]
+        self.environment.events.request.add_listener(self.recording.request)
+        self._greenlets = [gevent.spawn(self._guarded, self._tick, fail)]
+        if self.settings.experiment is not None:
+            self._greenlets.append(gevent.spawn(self._guarded, self._conduct, fail))
         sys.stderr.write(f"blackstart: recording into {self.folder.path}\n")
 
     def stopping(self) -> None:
@@ -178,6 +191,7 @@ class PluginSession:
 
     def finish(self) -> Exit:
         """Close the record, count it against Locust's, judge it, and say so; the exit code."""
+        self.environment.events.request.remove_listener(self.recording.request)
         self._operator.undo()
         gevent.killall([found for found in self._greenlets if found is not gevent.getcurrent()])
         if self._watcher is not None:
@@ -241,29 +255,34 @@ class PluginSession:
             self.recording.align()
             self.recording.tick(self.environment.runner.user_count, max(0.0, (monotonic_ns() - due_ns) * 1e-9))
 
-    def _conduct(self, fail: Callable[[HarnessError], None]) -> None:
+    def _guarded(self, work: Callable[[], None], fail: Callable[[HarnessError], None]) -> None:
+        """Clockwork that breaks ends the run, with the reason in its record."""
+        try:
+            work()
+        except HarnessError as error:
+            self.failed = error
+        except Exception as error:
+            _log.exception("the recorder broke; this is a fault of ours")
+            self.failed = HarnessError(f"the recorder broke: {type(error).__name__}: {error}")
+        if self.failed is not None:
+            fail(self.failed)
+
+    def _conduct(self) -> None:
         """Phases and edges as they come, and the end of the load where the plan has one."""
-        if self.settings.experiment is None:
-            return
         plan = self.recording.plan
         moments: list[tuple[float, int, Due | None, str]] = [
             (due.at_s, 1, due, "") for due in edges(plan) if due.component not in ("load", "pause")
         ]
         moments += [(phase.start_s, 0, None, phase.name) for phase in plan.phases]
-        try:
-            for at_s, _, due, name in sorted(moments, key=lambda moment: moment[:2]):
-                gevent.sleep(max(0.0, at_s - self.recording.now_s()))
-                if due is not None:
-                    self._operator.do(due)
-                    continue
-                phase = plan.phase(name)
-                self.recording.entry("phase", name=name, start_s=phase.start_s, end_s=phase.end_s)
-                if name == plan.phases[-1].name:
-                    break
-        except HarnessError as error:
-            self.failed = error
-            fail(error)
-            return
+        for at_s, _, due, name in sorted(moments, key=lambda moment: moment[:2]):
+            gevent.sleep(max(0.0, at_s - self.recording.now_s()))
+            if due is not None:
+                self._operator.do(due)
+                continue
+            phase = plan.phase(name)
+            self.recording.entry("phase", name=name, start_s=phase.start_s, end_s=phase.end_s)
+            if name == plan.phases[-1].name:
+                break
         runner = self.environment.runner
         gevent.spawn(runner.quit if self.settings.headless else runner.stop)
 
