@@ -164,7 +164,7 @@ class ControlPort:
             return web.json_response({"error": str(refusal)}, status=refusal.status)
 
     def _admit(self, request: web.Request) -> None:
-        given = request.headers.get(TOKEN_HEADER, "").encode()
+        given = request.headers.get(TOKEN_HEADER, "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, self._token):
             raise RefusedError(403, f"{TOKEN_HEADER} is not the run's token; see the file `token` of the run folder")
         if not self._begun():
@@ -226,7 +226,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     try:
         value = json.loads(raw) if raw else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(400, f'the body is not JSON ({error}); send an object, as in {{"ttl_s": 5.0}}') from error
     if not isinstance(value, dict):
         raise RefusedError(400, f'the body is a {type(value).__name__}; send an object, as in {{"ttl_s": 5.0}}')

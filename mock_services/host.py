@@ -90,6 +90,8 @@ class HostedService(Component):
         self._conventions = conventions
         self._life = Life(context, self._new_face, self._die, self._return, self._send_nothing_to)
         self._open: dict[object, _Open] = {}
+        self._at_work: set[int] = set()  # attempts with an id
+        self._duplicates = 0
         self._beside: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
@@ -127,7 +129,7 @@ class HostedService(Component):
         if self._timer is not None:
             self._timer.cancel()
         await self._life.end()
-        await self._end_beside()
+        await self._end(list(self._beside))
         for attempt, arrived_s, transport, _ in self._open.values():
             self._served.add(attempt, arrived_s, arrived_s, math.nan, 0.0, gone(transport))
         await self._outbound.close()
@@ -141,6 +143,7 @@ class HostedService(Component):
             **self._valve.gauges(now_s),
             **self._resolver.cache.gauges(),
             "down": float(self._life.down),
+            "duplicate_attempts_total": float(self._duplicates),
             "connections": float(self._life.face.connections),
         }
 
@@ -170,16 +173,21 @@ class HostedService(Component):
             asked.operation, asked.params, asked.attempt, op, context.deadline_s, context.criticality,
             context.layer, context.n,
         )  # fmt: skip
+        if asked.attempt in self._at_work:
+            self._duplicates += 1
+            return reply(409, "duplicate_attempt", {"message": f"attempt {asked.attempt} is being served already"})
+        if asked.attempt:
+            self._at_work.add(asked.attempt)
         key = object()
         self._open[key] = _Open(asked.attempt, arrived_s, transport, asyncio.current_task())
         try:
             response: Response = await self._driver.play(self._brain.handle(about, arrived_s))
         except asyncio.CancelledError:
             if not self._driver.stopping:
-                self._end(key, math.nan)
+                self._over(key, math.nan)
             raise
         refused = response.code in _REFUSALS
-        self._end(key, math.nan if refused else response.began_s, refused=refused, service_s=response.service_s)
+        self._over(key, math.nan if refused else response.began_s, refused=refused, service_s=response.service_s)
         if refused and self._conventions.refusal == "silent":
             return await face.hold(request)
         return reply(response.status, response.code, response.body, response.retry_after_s)
@@ -188,9 +196,10 @@ class HostedService(Component):
         max_age_s, cancels = self._knobs.connection.max_age_s, self._conventions.cancellation
         return HttpFace(self.handle, self._context.seed, max_age_s, cancels)
 
-    def _end(self, key: object, began_s: float, *, refused: bool = False, service_s: float = 0.0) -> None:
+    def _over(self, key: object, began_s: float, *, refused: bool = False, service_s: float = 0.0) -> None:
         """Write the served row. An attempt that worked nobody's slot began when it came and held nothing."""
         attempt, arrived_s, transport, _ = self._open.pop(key)
+        self._at_work.discard(attempt)
         if math.isnan(began_s) and not (refused or self._life.down):
             began_s = arrived_s
         self._served.add(attempt, arrived_s, began_s, self._clock.now_s(), service_s, gone(transport))
@@ -234,8 +243,7 @@ class HostedService(Component):
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
-    async def _end_beside(self) -> None:
-        tasks = list(self._beside)
+    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -265,11 +273,8 @@ class HostedService(Component):
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_s = None, math.inf
-        for served in list(self._open.values()):
-            if served.task is not None:
-                served.task.cancel()
-        await self._end_beside()
-        self._brain.crashed(self._clock.now_s())
+        await self._end([*(served.task for served in self._open.values() if served.task is not None), *self._beside])
+        self._brain.crashed(self._clock.now_s())  # when every flow has closed: they give back what they hold
 
     def _return(self) -> None:
         self._brain.restarted(self._clock.now_s())

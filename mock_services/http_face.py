@@ -53,7 +53,10 @@ async def read(request: web.BaseRequest) -> Asked:
     """What a request asks. Raises ValueError with what is wrong."""
     headers = request.headers
     raw = await request.read()
-    params = _decode(raw.decode()) if raw else {}
+    try:
+        params = _decode(raw.decode()) if raw else {}
+    except RecursionError:
+        raise ValueError("the body is nested too deeply; send an object of plain values") from None
     if not isinstance(params, dict):
         raise ValueError(f"the body is a {type(params).__name__}; send an object")  # noqa: TRY004 - bad input
     return Asked(

@@ -37,6 +37,7 @@ STATUS_OF: dict[Cause, int] = {
 }
 _REFUSALS = frozenset({Cause.QUEUE_FULL, Cause.THROTTLED, Cause.DROPPED})
 _CAUSE_OF_CODE = {cause.name.lower(): cause for cause in STATUS_OF}
+_OP_MAX, _NS_MAX = (1 << 64) - 1, (1 << 63) - 1
 _FIELDS = ("op", "layer", "n", "deadline_ns", "criticality")
 _USUAL = re.compile(r"op=(\d+);layer=(\d+);n=(\d+);deadline_ns=(-?\d+);criticality=(\d+)", re.ASCII).fullmatch
 
@@ -88,7 +89,7 @@ def parse_context(text: str | None) -> Context:
         return Context()
     usual = _USUAL(text)
     if usual is not None:
-        return Context._make(map(int, usual.groups()))
+        return _held(Context._make(map(int, usual.groups())))
     values = {}
     for part in text.split(";"):
         name, _, number = part.partition("=")
@@ -98,7 +99,18 @@ def parse_context(text: str | None) -> Context:
             values[name] = int(number)
         except ValueError:
             raise ValueError(f"{CONTEXT_HEADER}: {name} is {number[:40]!r}, not an integer") from None
-    return Context(**values)
+    return _held(Context(**values))
+
+
+def _held(context: Context) -> Context:
+    """The same context, if rows can hold it. Raises ValueError naming what is out of range."""
+    op, layer, n, deadline_ns, criticality = context
+    if 0 <= op <= _OP_MAX and 0 <= layer <= 255 and 0 <= n <= 65_535 and 0 <= criticality <= 255 and (
+        -1 <= deadline_ns <= _NS_MAX
+    ):  # fmt: skip
+        return context
+    ranges = f"op to {_OP_MAX}, layer and criticality to 255, n to 65535, deadline_ns from -1"
+    raise ValueError(f"{CONTEXT_HEADER}: {str(tuple(context))[:80]} is out of range; they go from 0: {ranges}")
 
 
 def classify(status: int, code: str | None) -> tuple[Result, Cause]:

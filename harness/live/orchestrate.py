@@ -36,6 +36,8 @@ from harness.live.way_out import DONE, SIGNALS, RunState, WayOut, disk_error
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 
+STORES = ("kv", "provider")
+
 READY_S_MAX = 30.0  # interpreters start slowly when several do so on two cores
 ZERO_AHEAD_S = 1.0
 GAUGES_FROM_S = -0.5
@@ -274,7 +276,8 @@ class LiveRun:
         return self.out.state
 
     async def _export(self, control: Control) -> None:
-        for child in self.services:
+        # Stores last: what an app confirms while the others are asked must be in them when they are.
+        for child in sorted(self.services, key=lambda child: child.name in STORES):
             if not child.alive:
                 continue
             try:

@@ -8,8 +8,8 @@
 Traps. A listener that raises is logged and passed over, so each of ours turns what goes wrong into the run's own end.
 `quitting` fires in reverse and the first listener has the last word, so ours is put first in the list even when the
 locustfile came before. A code that the locustfile itself set there (Locust's documentation teaches that as a criterion)
-counts as a criterion that failed, unless ours says something graver. Ctrl-C and SIGTERM come to `quitting` while users
-still run: they are stopped from there, so that the record is closed before the code is decided.
+counts as a criterion that failed, unless ours says something graver. SIGTERM comes to `quitting` while users still run:
+they are stopped from there, so that the record is closed before the code is decided. Ctrl-C is ours.
 
 Leaves out: Locust's master and workers. Rows of several processes need numbers that none of them has here.
 """
@@ -31,7 +31,8 @@ from locust import log as locust_log
 from locust.runners import LocalRunner
 
 from harness.errors import Exit, HarnessError, SpecError
-from harness.load.plugin_session import PluginSession, Settings
+from harness.load.plugin_session import PluginSession
+from harness.load.plugin_settings import Settings
 
 _log = logging.getLogger(__name__)
 _PREFIX = "--blackstart-"
@@ -51,6 +52,7 @@ class _Plugin:
         self.session: PluginSession | None = None
         self.code: Exit | None = None  # of the last test
         self.signalled = Exit.INTERRUPTED
+        self.leaving = False
 
     def fail(self, environment: Any, error: HarnessError) -> None:
         """Say it, and end the process with its code."""
@@ -128,13 +130,31 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
     except HarnessError as error:
         _end(str(error), error.exit_code)
     gevent.signal_handler(signal.SIGTERM, _on_sigterm)
+    gevent.signal_handler(signal.SIGINT, _on_sigint, environment)
     gc.collect()
     gc.freeze()  # what we brought along would be walked by every full collection of theirs
     gevent.get_hub().loop.update_now()  # it has not turned since Locust was started: timers set now would be early
 
 
 def _on_sigterm() -> None:
+    """Locust's own handler, which comes next, leads to `quitting`."""
     _plugin.signalled = Exit.TERMINATED
+
+
+def _on_sigint(environment: Any) -> None:
+    """Ctrl-C: stop the users and end. The second time at once.
+
+    Python would raise KeyboardInterrupt in whatever runs just then, and that is often a user: its request would be gone
+    from Locust's statistics and from the rows, though the service has served it.
+    """
+    if _plugin.leaving:
+        os._exit(int(Exit.INTERRUPTED))
+    _plugin.leaving = True
+    if _plugin.session is not None:
+        _plugin.session.interrupted_by = Exit.INTERRUPTED
+    environment.runner.quit()
+    if environment.web_ui is not None:
+        environment.web_ui.stop()
 
 
 @_guarded

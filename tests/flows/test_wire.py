@@ -86,3 +86,19 @@ def test_retry_after_is_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", [None, "", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_other_retry_after_values_are_no_hint(text: str | None) -> None:
     assert math.isnan(wire.parse_retry_after_s(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "op=18446744073709551616;layer=0;n=0;deadline_ns=-1;criticality=0",
+        "op=1;layer=256;n=0;deadline_ns=-1;criticality=0",
+        "op=1;layer=0;n=65536;deadline_ns=-1;criticality=0",
+        "op=1;layer=0;n=0;deadline_ns=-2;criticality=0",
+        "op=1;layer=0;n=0;deadline_ns=-1;criticality=256",
+        "layer=-1",
+    ],
+)
+def test_a_context_that_rows_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        wire.parse_context(text)
