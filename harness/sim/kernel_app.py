@@ -1,4 +1,4 @@
-"""The kernel's app: `models/apps/mobile_banking.py` and its face `AppServer`, over tables.
+"""The kernel's app: `models/apps/mobile_banking.py` and the host under it (`sim/host.py`), over tables.
 
 An operation of the app is data: the calls it makes, in order, each with its number and a condition (STEP). A flow that
 serves one attempt, or repeats what is owed, is a conversation that walks down this list: a call that ends well leads to

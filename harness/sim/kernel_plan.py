@@ -5,7 +5,7 @@ ask a station with its server policies, or they ask an app, which makes the call
 through a client of its own. `why_not` says what else a file asks for.
 
     model = model_of(plan)        the Model of it
-    why_not(plan, layers=2)       None, or a sentence that names the part and what runs it
+    why_not(plan)                 None, or a sentence that names the part and what runs it
 
 Source of each number is the object the world would be built from, so the two cannot be configured apart.
 """
@@ -55,17 +55,12 @@ _NOT_OF_THE_APP: Final = {
 }
 
 
-def why_not(plan: Plan, layers: int = 1) -> str | None:
-    """Which part of the experiment the kernel cannot express, and what can; None when it can express all of it.
-
-    With `layers` 1 only callers and store may take part: no app, no change of names, no surge. That is for readers of
-    counts who know one layer. With 2 it is all that the kernel knows.
-    """
+def why_not(plan: Plan) -> str | None:
+    """Which part of the experiment the kernel cannot express, and what can; None when it can express all of it."""
     experiment = plan.experiment
     region = experiment.region
-    stories = STORIES[:layers]
-    if len(plan.stories) != 1 or plan.stories[0] not in stories:
-        return _no("load", f"it plays one story, {' or '.join(stories)}; here are: {', '.join(plan.stories)}")
+    if len(plan.stories) != 1 or plan.stories[0] not in STORIES:
+        return _no("load", f"it plays one story, {' or '.join(STORIES)}; here are: {', '.join(plan.stories)}")
     story = plan.stories[0]
     if region.kv is None:
         return _no("region.kv", "there is no table store to read from")
@@ -82,10 +77,9 @@ def why_not(plan: Plan, layers: int = 1) -> str | None:
             return reason
     if any(event.when is not None for event in plan.timeline):
         return _no("timeline", "it reads no gauges while it runs, so no entry can wait for a `when`")
-    known = {STORE: _DEEDS[STORE]} if layers == 1 else _DEEDS
     for due in edges(plan):
-        if due.name not in known.get(due.component, ()):
-            listed = "; ".join(f"{name}'s {', '.join(deeds)}" for name, deeds in known.items())
+        if due.name not in _DEEDS.get(due.component, ()):
+            listed = "; ".join(f"{name}'s {', '.join(deeds)}" for name, deeds in _DEEDS.items())
             return _no("timeline", f"{due.what} is not among {listed}")
     return None
 

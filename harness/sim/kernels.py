@@ -7,7 +7,7 @@ row for row on every plan that both can run.
 
     run_kernel(plan) -> KernelRows       operation, attempt and served rows, as the world writes them
     run_summary(plan) -> Summary         counts per window only: memory grows with the work in flight
-    why_not(plan, layers=2)              what the kernel cannot express
+    why_not(plan)                  what the kernel cannot express
 
 `rows_of` and `summary_of` take a `Model` instead, for questions that no experiment file asks. Compiling takes seconds,
 once per combination of policy types; settings do not matter, and the result is kept on disk (`kernel_jit`).
@@ -108,7 +108,7 @@ def summary_of(model: Model, window_s: float = 1.0) -> Summary:
 
 
 def _checked(plan: Plan, delays: Delays | None) -> Model:
-    reason = why_not(plan, layers=2)
+    reason = why_not(plan)
     if reason is not None:
         raise SpecError(reason)
     return model_of(plan, delays)

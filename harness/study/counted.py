@@ -37,32 +37,37 @@ from harness.analyse.verdict import Verdict, decide
 from harness.analyse.windows import WIDTH_S, Windows
 from harness.plan import Plan
 from harness.record.folder import RunFolder
-from harness.sim.kernels import model_of, rows_of, summary_of
+from harness.sim.kernels import Summary, model_of, rows_of, summary_of
 from harness.study.engine import Told, rounded
 from harness.timeline import edges
 
-_EDGE = "load->kv"
-_KV = "kv"
-_GAUGES = (("waiting_queue", _KV, "queue"), ("waiting_orbit", backlog.LOAD, "orbit"))  # gauge, component, column
-_SERIES = (
+_KV, _APP = "kv", "mobile_banking"
+_GAUGES = [("waiting_queue", _KV, "queue"), ("waiting_orbit", backlog.LOAD, "orbit")]  # gauge, component, column
+_APP_GAUGES = [("waiting_orbit", _APP, "app_orbit"), ("waiting_outbox", _APP, "outbox")]
+_SERIES = [
     (("due", ""), "due"), (("due_good", ""), "good"), (("good", ""), "good"), (("started", ""), "due"),
-    (("attempts", _EDGE), "attempts"), (("arrived", _KV), "attempts"), (("begun", _KV), "began"),
-    (("queue_delay_s", _KV), "delay_s"),
-)  # fmt: skip
+    (("begun", _KV), "began"), (("queue_delay_s", _KV), "delay_s"),
+]  # fmt: skip
+_ALONE = [(("attempts", "load->kv"), "attempts"), (("arrived", _KV), "attempts")]
+_WITH_APP = [
+    (("attempts", f"load->{_APP}"), "attempts"), (("arrived", _APP), "attempts"),
+    (("attempts", f"{_APP}->kv"), "app_attempts"), (("first_tries", f"{_APP}->kv"), "app_first_tries"),
+    (("arrived", _KV), "app_attempts"),
+]  # fmt: skip
 
 
 class Counted(Windows):
     """Windows filled from the kernel's counts."""
 
-    def __init__(self, end_s: float, counts: Any) -> None:
+    def __init__(self, end_s: float, counts: Any, with_app: bool = False) -> None:
         super().__init__(end_s)
-        self.layers[_EDGE] = 0
-        for key, column in _SERIES:
+        self.layers.update({f"load->{_APP}": 0, f"{_APP}->kv": 1} if with_app else {"load->kv": 0})
+        for key, column in _SERIES + (_WITH_APP if with_app else _ALONE):
             self._sums[key] = _padded(counts[column], self.n)
         self._due_known = True
         self.by_finish = False
         ends_s = np.arange(1, counts.size + 1) * WIDTH_S
-        for gauge, component, column in _GAUGES:
+        for gauge, component, column in _GAUGES + (_APP_GAUGES if with_app else []):
             self._readings[gauge, component] = [(ends_s, counts[column].astype(np.float64))]
 
     def add_rows(self, operations: Any) -> None:
@@ -83,13 +88,14 @@ class KernelRunner:
         self._end_s = plan.end_s
         self._facts = plan.to_json()
         self._model = model_of(plan)
-        journal = [
+        self._with_app = self._model.inner is not None
+        self._journal = [
             {"t_s": due.at_s, "kind": kind, "component": due.component, "what": due.what}
             for due in edges(plan)
             for kind in ([due.deed] if not due.fix else [due.deed, "fix"])
         ]
-        self._run = Run(RunFolder(Path()), self._facts, journal, (), ())
-        self._moments = moments.find(self._facts, journal)
+        self._run = Run(RunFolder(Path()), self._facts, self._journal, (), ())
+        self._moments = moments.find(self._facts, self._journal)
         self._lines = parse(self._facts["spec"]["steady_state"])
         self._outage, self._recovery = plan.phase("outage"), plan.phase("recovery")
 
@@ -99,8 +105,8 @@ class KernelRunner:
 
     def tell_all(self, seeds: Sequence[int]) -> tuple[Told, ...]:
         """The same with each of these seeds."""
-        played = [(seed, summary_of(self._model._replace(seed=seed), WIDTH_S).windows) for seed in seeds]
-        return tuple(self._judged(seed, counts) for seed, counts in played)
+        played = [(seed, summary_of(self._model._replace(seed=seed), WIDTH_S)) for seed in seeds]
+        return tuple(self._judged(seed, summary) for seed, summary in played)
 
     def evidence(self, windows: Windows) -> Evidence:
         """What a folder's rows would have been gathered into."""
@@ -120,8 +126,13 @@ class KernelRunner:
             None,
         )
 
-    def _judged(self, seed: int, counts: Any) -> Told:
-        windows = Counted(self._end_s, counts)
+    def _judged(self, seed: int, summary: Summary) -> Told:
+        if any(entry["component"] == "dns" for entry in self._journal):  # felt when the first answer is empty
+            felt = {"t_s": summary.first_empty_s, "kind": "first_empty_answer"}
+            journal = self._journal + ([felt] if summary.first_empty_s < math.inf else [])
+            self._run = Run(RunFolder(Path()), self._facts, journal, (), ())
+            self._moments = moments.find(self._facts, journal)
+        windows = Counted(self._end_s, summary.windows, self._with_app)
         if "p99" in self._lines.lines:
             windows.add_rows(self._operations(seed))
         evidence = self.evidence(windows)

@@ -177,7 +177,7 @@ def test_an_app_under_a_policy_of_its_own_decides_alike(app: dict[str, Any]) -> 
     ],
 )
 def test_what_it_cannot_express_of_an_app_is_said_with_the_part(change: dict[str, Any], part: str) -> None:
-    reason = why_not(plan_of({**flagship(), "region": {}, **change}, 1), layers=2)
+    reason = why_not(plan_of({**flagship(), "region": {}, **change}, 1))
     assert reason is not None
     assert reason.partition(":")[0] == part
     assert "blackstart simulate" in reason

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.analyse.windows import Windows
 from harness.errors import SpecError
 from harness.record.layouts import LAYOUTS, Outcome
+from harness.spec.load import parse_experiment
 from harness.study.engine import Runner, prepare
 from harness.study.subject import Subject, read_subject
 
@@ -93,7 +94,7 @@ def test_the_kernel_tells_what_the_world_tells(subject: Subject, length: str, p9
 
 
 def test_what_the_kernel_cannot_express_goes_to_the_world_or_is_refused() -> None:
-    file = read_subject(EXPERIMENTS / "dns_race.yaml").file({})
+    file = read_subject(EXPERIMENTS / "components/compute_leases.yaml").file({})
     assert prepare(file, "auto").engine == "world"
     with pytest.raises(SpecError, match=r"the kernel cannot express this.*--engine world"):
         prepare(file, "kernel")
@@ -105,6 +106,26 @@ def test_what_the_kernel_cannot_express_goes_to_the_world_or_is_refused() -> Non
 @pytest.mark.parametrize("variant", ["naive", "short", "budget"])
 def test_the_phase_diagrams_runs_are_what_the_world_says(variant: str) -> None:
     file = read_subject(EXPERIMENTS / "outage_and_load.yaml", variant).file({})
+    kernel, world = prepare(file, "kernel"), prepare(file, "world")
+    for seed in (1, 2):
+        assert kernel.tell(seed)._replace(engine="world") == world.tell(seed), seed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", ["naive", "budget"])
+def test_the_flagship_goes_to_the_kernel_which_tells_what_the_world_tells(variant: str) -> None:
+    file = read_subject(EXPERIMENTS / "dns_race.yaml", variant).file({})
+    kernel, world = prepare(file, "auto"), prepare(file, "world")
+    assert kernel.engine == "kernel"
+    for seed in (7, 8, 9):
+        assert kernel.tell(seed)._replace(engine="world") == world.tell(seed), seed
+
+
+@pytest.mark.long
+def test_a_surge_is_told_alike() -> None:
+    entries = "  - {at: outage.start, do: load.surge, with: {factor: 3, for: 2s}}\n"
+    text = (EXPERIMENTS / "slow_dependency.yaml").read_text().replace("timeline:\n", f"timeline:\n{entries}", 1)
+    file = parse_experiment(text.replace("process: even", "process: poisson").replace("outage: 400ms", "outage: 500ms"))
     kernel, world = prepare(file, "kernel"), prepare(file, "world")
     for seed in (1, 2):
         assert kernel.tell(seed)._replace(engine="world") == world.tell(seed), seed
