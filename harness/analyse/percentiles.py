@@ -30,6 +30,7 @@ HIGH_S = 1e4
 GROWTH = 1.001
 _LOG_GROWTH = math.log(GROWTH)
 BUCKETS = math.ceil(math.log(HIGH_S / LOW_S) / _LOG_GROWTH)
+_DENSE = 8  # a table of so many cells a value costs less than sorting the values
 _MERGE_KEYS = 1 << 21  # pending keys of a windowed sketch before they are folded: bounds memory at a few tens of MB
 
 
@@ -42,6 +43,19 @@ def bucket_of(values_s: NDArray[Any]) -> Ints:
 def value_of(bucket: NDArray[Any] | int) -> Floats:
     """The middle (in logarithm) of buckets, in seconds."""
     return np.asarray(LOW_S * np.exp((np.asarray(bucket, dtype=np.float64) + 0.5) * _LOG_GROWTH))
+
+
+def _counted(window: Ints, bucket: Ints) -> tuple[Ints, Ints]:
+    """The keys window x BUCKETS + bucket that occur, in order, and how often; sorting is only for sparse ones."""
+    first, lowest = int(window.min()), int(bucket.min())
+    width = int(bucket.max()) - lowest + 1
+    cells = (int(window.max()) - first + 1) * width
+    if cells > _DENSE * window.size:
+        keys, counts = np.unique(window * BUCKETS + bucket, return_counts=True)
+        return keys, counts.astype(np.int64)
+    table = np.bincount((window - first) * width + (bucket - lowest), minlength=cells)
+    found = np.flatnonzero(table)
+    return (found // width + first) * BUCKETS + found % width + lowest, table[found]
 
 
 class Sketch:
@@ -91,15 +105,15 @@ class WindowSketch:
         """Count values (seconds) into windows (numbers from 0)."""
         if values_s.size == 0:
             return
-        keys, counts = np.unique(window.astype(np.int64) * BUCKETS + bucket_of(values_s), return_counts=True)
+        keys, counts = _counted(window.astype(np.int64), bucket_of(values_s))
         self._keys.append(keys)
-        self._counts.append(counts.astype(np.int64))
+        self._counts.append(counts)
         self._pending += keys.size
         size = int(window.max()) + 1
         if size > self._most.size:
             self._most = np.concatenate([self._most, np.full(size - self._most.size, -np.inf)])
         np.maximum.at(self._most, window, values_s)
-        if self._pending > _MERGE_KEYS:
+        if self._pending > max(_MERGE_KEYS, self._keys[0].size):  # so each key is merged a few times only
             self._fold()
 
     def merge(self, other: WindowSketch) -> None:
@@ -118,9 +132,11 @@ class WindowSketch:
         if not self._keys:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         if len(self._keys) > 1:
-            keys, where = np.unique(np.concatenate(self._keys), return_inverse=True)
-            counts = np.bincount(where, weights=np.concatenate(self._counts)).astype(np.int64)
-            self._keys, self._counts = [keys], [counts]
+            keys, counts = np.concatenate(self._keys), np.concatenate(self._counts)
+            order = np.argsort(keys, kind="stable")  # a merge of sorted runs
+            keys, counts = keys[order], counts[order]
+            firsts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+            self._keys, self._counts = [keys[firsts]], [np.add.reduceat(counts, firsts)]
         self._pending = 0
         return self._keys[0], self._counts[0]
 

@@ -101,9 +101,9 @@ class GivenUp:
 def feed_served(windows: Windows, table: Table, rows: Rows, components: Sequence[str]) -> None:
     """Add the spans of service in served rows that nobody waited for, as `wasted` of their component."""
     ids, gave_up_ns, late_until_ns = table
-    rows = rows[rows["began_ns"] >= 0]
-    if not ids.size or not rows.size:
+    if not ids.size:
         return
+    rows = rows[rows["began_ns"] >= 0]
     at = np.minimum(np.searchsorted(ids, rows["attempt"]), ids.size - 1)
     in_time = (rows["ended_ns"] >= 0) & (rows["ended_ns"] <= late_until_ns[at])  # its late reply was taken
     known = (ids[at] == rows["attempt"]) & ~in_time
