@@ -4,8 +4,12 @@
 
     sides       the runs, read and found comparable
     chance      Wilson intervals
+    relative    lines that are a multiple of another variant's value, run by run
     paired      exact tests for few pairs, and Holm's correction
     judgement   better, same, worse or unsure for each pair of variants
+    enough      how many more pairs an unsure answer needs
+    looks       adding runs until the answers are sure, with the level shared among the looks
+    survival    time to recover when some runs never did
     ranking     variants in the order of what was seen
     sentences   the same in words
 
@@ -19,12 +23,14 @@ from itertools import combinations
 from statistics import median
 from typing import Any
 
-from harness.analyse.expect import Answer, look_up
-from harness.compare import sentences
+from harness.analyse.expect import look_up
+from harness.compare import relative, sentences
 from harness.compare.chance import Chance, wilson
 from harness.compare.judgement import Pair, judge
+from harness.compare.paired import ALPHA
 from harness.compare.ranking import ranking
 from harness.compare.sides import Side, read
+from harness.compare.survival import log_rank, survival
 from harness.record.folder import RunFolder
 
 SCHEMA_VERSION = 1
@@ -54,14 +60,24 @@ SIDE_BY_SIDE = (
 )
 
 
-def compare(folders: Sequence[RunFolder]) -> dict[str, Any]:
+def pairs_of(folders: Sequence[RunFolder], labels: Sequence[str | None] = (), alpha: float = ALPHA) -> list[Pair]:
+    """Every two variants judged on the primary measures at level `alpha`."""
+    sides = read(folders, labels)
+    return judge(sides, list(combinations(dict.fromkeys(side.variant for side in sides), 2)), alpha=alpha)
+
+
+def compare(
+    folders: Sequence[RunFolder], labels: Sequence[str | None] = (), pairs: Sequence[Pair] | None = None
+) -> dict[str, Any]:
     """The comparison of two or more runs, JSON-able. Raises SpecError when they cannot be compared.
 
-    Keys: schema_version, experiment, engine, runs, ranking, chances, pairs, expect, sentences, trust, repeat.
+    `labels` stand for the variants of the folders where they are given; `pairs` is a judgement already made, in looks.
+    Keys: schema_version, experiment, engine, runs, ranking, chances, survival, pairs, expect, sentences, trust, repeat.
     """
-    sides = read(folders)
+    sides = read(folders, labels)
     variants = list(dict.fromkeys(side.variant for side in sides))
-    pairs = judge(sides, list(combinations(variants, 2)))
+    if pairs is None:
+        pairs = judge(sides, list(combinations(variants, 2)))
     chances = [_chance(sides, variant) for variant in variants]
     ranks = ranking(sides)
     return {
@@ -71,7 +87,8 @@ def compare(folders: Sequence[RunFolder]) -> dict[str, Any]:
         "runs": [_run(side) for side in sides],
         "ranking": [rank._asdict() for rank in ranks],
         "chances": [chance.to_json() for chance in chances],
-        "pairs": [_pair(pair) for pair in pairs],
+        "survival": [curve._asdict() for variant in variants if (curve := survival(sides, variant)) is not None],
+        "pairs": [{**_pair(pair), "log_rank_p": log_rank(sides, pair.a, pair.b)} for pair in pairs],
         "expect": _expected(sides),
         "sentences": sentences.told(pairs, sides, ranks),
         "trust": sentences.trust(sides, pairs),
@@ -121,22 +138,11 @@ def _number(measures: dict[str, Any], key: str) -> float | None:
 
 def _expected(sides: Sequence[Side]) -> list[dict[str, Any]]:
     """The experiment's comparative `expect` lines, answered. Each is a question of its own: one measure, one pair."""
-    answers = []
-    present = {side.variant for side in sides}
-    for line in sides[0].plan.get("spec", {}).get("expect") or ():
-        if not line.get("compare"):
-            continue
-        a, b = map(str, line["compare"])
-        if not {a, b} <= present:
-            why = "not both variants are among the runs"
-            answers.append(
-                Answer(str(line["measure"]), str(line["is"]), None, "unsure", why)._asdict() | {"compare": [a, b]}
-            )
-            continue
-        key, _ = look_up(sides[0].measures, str(line["measure"]))
-        judged = judge(sides, [(a, b)], [key])[0].judged[0]
-        verdict = "unsure" if judged.verdict == "unsure" else "pass" if judged.verdict == line["is"] else "fail"
-        answers.append(
-            Answer(key, str(line["is"]), judged.verdict, verdict, judged.why)._asdict() | {"compare": [a, b]}
-        )
-    return answers
+    lines = sides[0].plan.get("spec", {}).get("expect") or ()
+    answers = [
+        relative.compared(sides, str(line["measure"]), str(line["is"]), *map(str, line["compare"]))._asdict()
+        | {"compare": list(map(str, line["compare"]))}
+        for line in lines
+        if line.get("compare")
+    ]
+    return answers + relative.answers(sides, lines)

@@ -7,7 +7,10 @@ for at once (Holm, over pairs of variants times measures):
     better, worse   the adjusted p is at most 5 %, and the difference points that way
     same            the whole 95 % interval of the mean difference lies within 5 % of the other variant's mean; for
                     `recovered`, at least 20 pairs and not one of them split
-    unsure          anything else, and always under six pairs
+    unsure          anything else, and always under six pairs; `pairs_needed` says how many would do (enough.py)
+
+A p-value says whether, never how much. Beside it stands an effect that means the same for every measure, whatever its
+unit and however bimodal it is: of the pairs, the share in which `a` is better less the share in which it is worse.
 
 Recovery is bimodal, so times are never averaged over runs that did not recover as if they had: a censored run counts
 with the time it was watched, min(time to recover, horizon), which can only make a difference look smaller.
@@ -23,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.analyse.expect import look_up
+from harness.compare.enough import pairs_for_means, pairs_for_recovery
 from harness.compare.paired import ALPHA, PAIRS_LEAST, holm, interval, mcnemar, sign_flip
 from harness.compare.sides import Side
 
@@ -47,6 +51,8 @@ class Judged(NamedTuple):
     p_adjusted: float
     verdict: str
     why: str
+    effect: float | None  # share of pairs in which a is better, less the share in which it is worse: -1 to 1
+    pairs_needed: int | None  # of an unsure answer: pairs in all that would probably settle it; None beyond 1,000
 
 
 class Pair(NamedTuple):
@@ -79,42 +85,56 @@ def value_of(measures: Mapping[str, Any], measure: str) -> float | None:
     return float(found) if isinstance(found, bool | int | float) else None
 
 
-def judge(sides: Sequence[Side], pairs: Sequence[tuple[str, str]], measures: Sequence[str] = PRIMARY) -> list[Pair]:
-    """All pairs on all measures, with one correction over all of them."""
+def judge(
+    sides: Sequence[Side], pairs: Sequence[tuple[str, str]], measures: Sequence[str] = PRIMARY, alpha: float = ALPHA
+) -> list[Pair]:
+    """All pairs on all measures at level `alpha`, with one correction over all of them."""
     runs = [pair_up(sides, a, b) for a, b in pairs]
-    found = [[_measure(both, measure) for measure in measures] for both in runs]
+    answers = max(1, len(pairs) * len(measures))
+    found = [[_measure(both, measure, alpha, answers) for measure in measures] for both in runs]
     asked = [(i, j) for i, row in enumerate(found) for j, one in enumerate(row) if one.pairs >= PAIRS_LEAST]
     for (i, j), p in zip(asked, holm([found[i][j].p for i, j in asked]), strict=True):
-        found[i][j] = _decided(found[i][j]._replace(p_adjusted=p))
+        found[i][j] = _decided(found[i][j]._replace(p_adjusted=p), alpha)
     return [Pair(a, b, both, tuple(row)) for (a, b), both, row in zip(pairs, runs, found, strict=True)]
 
 
-def _measure(runs: Sequence[tuple[Side, Side]], measure: str) -> Judged:
+def _measure(runs: Sequence[tuple[Side, Side]], measure: str, alpha: float, answers: int) -> Judged:
     """The raw comparison of one measure, not yet decided."""
     values = [(value_of(a.measures, measure), value_of(b.measures, measure)) for a, b in runs]
     both = np.array([(a, b) for a, b in values if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
     n = both.shape[0]
     why = f"{n} pair{'' if n == 1 else 's'} of valid runs with equal seeds; at least {PAIRS_LEAST} are needed"
     if n == 0:
-        return Judged(measure, 0, None, None, None, None, None, 0, 1.0, 1.0, "unsure", why)
+        return Judged(measure, 0, None, None, None, None, None, 0, 1.0, 1.0, "unsure", why, None, None)
     differences = both[:, 0] - both[:, 1]
+    more, less = int((differences > 0).sum()), int((differences < 0).sum())
+    means = (float(both[:, 0].mean()), float(both[:, 1].mean()), float(differences.mean()))
     if measure == "recovered":
-        p = mcnemar(int((differences > 0).sum()), int((differences < 0).sum()))
+        p = mcnemar(more, less)
+        low, high = None, None
+        needed = pairs_for_recovery(more, less, n, SAME_PAIRS, answers)
     else:
         p = sign_flip(differences)
-    low, high = interval(differences) if n >= PAIRS_LEAST and measure != "recovered" else (None, None)
-    means = (float(both[:, 0].mean()), float(both[:, 1].mean()), float(differences.mean()))
-    return Judged(measure, n, *means, low, high, int(np.count_nonzero(differences)), p, 1.0, "unsure", why)
+        low, high = interval(differences, alpha) if n >= PAIRS_LEAST else (None, None)
+        needed = pairs_for_means(differences, SAME_SHARE * abs(means[1]), answers)
+    effect = (more - less if measure in _MORE_IS_BETTER else less - more) / n
+    return Judged(measure, n, *means, low, high, more + less, p, 1.0, "unsure", why, effect, _beyond(needed, n))
 
 
-def _decided(one: Judged) -> Judged:
+def _beyond(needed: int | None, have: int) -> int | None:
+    """A number of pairs that is more than there are: what was planned for has been seen and did not do."""
+    return needed if needed is None else max(needed, have + 1)
+
+
+def _decided(one: Judged, alpha: float) -> Judged:
     """The word for a measure with enough pairs."""
     assert one.difference is not None
     assert one.b is not None
     more = one.difference > 0
-    if one.p_adjusted <= ALPHA and one.difference != 0:
+    if one.p_adjusted <= alpha and one.difference != 0:
         verdict = "better" if more == (one.measure in _MORE_IS_BETTER) else "worse"
-        return one._replace(verdict=verdict, why=f"adjusted p = {one.p_adjusted:.2g} over {one.pairs} pairs")
+        why = f"adjusted p = {one.p_adjusted:.2g} over {one.pairs} pairs"
+        return one._replace(verdict=verdict, why=why, pairs_needed=None)
     if one.measure == "recovered":
         alike = one.splits == 0 and one.pairs >= SAME_PAIRS
         margin = f"no split among {one.pairs} pairs"
@@ -124,6 +144,6 @@ def _decided(one: Judged) -> Judged:
         alike = max(abs(one.low), abs(one.high)) <= SAME_SHARE * abs(one.b)
         margin = f"the difference is within {SAME_SHARE:.0%} over {one.pairs} pairs"
     if alike:
-        return one._replace(verdict="same", why=margin)
+        return one._replace(verdict="same", why=margin, pairs_needed=None)
     p = f"adjusted p = {one.p_adjusted:.2g} over {one.pairs} pairs"
     return one._replace(why=f"{p}: neither shown to differ nor to be alike")

@@ -55,10 +55,10 @@ def _p(differences: Floats, patterns: Floats) -> float:
     return float(np.mean(sums >= observed - _TINY * max(1.0, observed)))
 
 
-def interval(differences: Floats) -> tuple[float, float]:
-    """The 95 % interval of the mean difference: the shifts that the sign-flip test does not reject."""
+def interval(differences: Floats, alpha: float = ALPHA) -> tuple[float, float]:
+    """The interval of the mean difference: the shifts that the sign-flip test does not reject at level `alpha`."""
     n = differences.size
-    if n < PAIRS_LEAST:
+    if n < PAIRS_LEAST or alpha < 2.0 / 2.0**n:
         return -math.inf, math.inf
     middle = float(differences.mean())
     patterns = signs(n)
@@ -68,7 +68,7 @@ def interval(differences: Floats) -> tuple[float, float]:
         kept, gone = 0.0, reach  # a shift of `kept` is not rejected, one of `gone` is
         for _ in range(60):
             trial = (kept + gone) / 2.0
-            if _p(differences - middle - sign * trial, patterns) > ALPHA:
+            if _p(differences - middle - sign * trial, patterns) > alpha:
                 kept = trial
             else:
                 gone = trial

@@ -99,14 +99,24 @@ def _follows(pair: Pair) -> str:
     """What may be concluded."""
     settled = [one for one in pair.judged if one.verdict != "unsure"]
     if settled:
-        return f"{pair.a} against {pair.b}: {'; '.join(map(_finding, settled))}."
+        rest = _more(pair) if len(settled) < len(pair.judged) else ""
+        return f"{pair.a} against {pair.b}: {'; '.join(map(_finding, settled))}.{rest}"
     fewest = len(pair.runs)
     if fewest == 0:
         return "They share no seed with valid runs on both sides, so nothing can be concluded."
     if fewest < PAIRS_LEAST:
         have = "one pair of runs shows" if fewest == 1 else f"{fewest} pairs of runs show"
         return f"That is what {have}; it is unsure whether it holds, since at least {PAIRS_LEAST} pairs are needed."
-    return f"Over {fewest} pairs this settles nothing: unsure."
+    return f"Over {fewest} pairs this settles nothing: unsure.{_more(pair)}"
+
+
+def _more(pair: Pair) -> str:
+    """How many more pairs would settle what is open, where a sensible number would."""
+    needed = [one.pairs_needed for one in pair.judged if one.verdict == "unsure" and one.pairs_needed is not None]
+    if not needed:
+        return ""
+    more = min(needed) - len(pair.runs)
+    return f" About {more} more pair{'' if more == 1 else 's'} would probably settle the first of it."
 
 
 def _finding(one: Judged) -> str:

@@ -1,8 +1,9 @@
 """The runs of a comparison, read and found comparable, or refused with the reason.
 
 Two curves beside each other look comparable whatever they are. They are not when they ran different experiments, were
-watched for different times after the fix, judged by different lines, or came from different engines; then a difference
-says nothing about the variants. Such a mixture is refused with a sentence, before any number is printed.
+watched for different times after the fix, or judged by different lines; then a difference says nothing about the
+variants. Such a mixture is refused with a sentence, before any number is printed. Runs of different engines may be
+compared, since whether the twin is true is a good question; their names then say which is which.
 
 Leaves out: differences of the machine between runs; the manifests have those.
 """
@@ -16,6 +17,8 @@ from harness.analyse import analyse
 from harness.analyse.measures import SCHEMA_VERSION
 from harness.errors import RecordError, SpecError
 from harness.record.folder import RunFolder
+
+_Read = tuple[RunFolder, str, int, dict[str, Any], dict[str, Any]]
 
 
 class Side(NamedTuple):
@@ -40,8 +43,12 @@ class Side(NamedTuple):
         return None if found is None else bool(found)
 
 
-def read(folders: Sequence[RunFolder]) -> list[Side]:
-    """The runs in the order given. Raises SpecError when they cannot be compared, RecordError when one is no run."""
+def read(folders: Sequence[RunFolder], labels: Sequence[str | None] = ()) -> list[Side]:
+    """The runs in the order given. Raises SpecError when they cannot be compared, RecordError when one is no run.
+
+    A label stands for the run's variant, so that runs of one variant before and after a change can be compared. Where
+    engines differ, the engine is part of every name.
+    """
     if len(folders) < 2:
         raise SpecError(f"compare: {len(folders)} run; a comparison needs at least two")
     found = []
@@ -55,6 +62,7 @@ def read(folders: Sequence[RunFolder]) -> list[Side]:
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"{folder.plan}: lacks a variant or a seed ({error}); the file was edited") from error
         found.append((folder, variant, seed, plan, measures))
+    found = _named(found, labels)
     names = [(variant, seed) for _, variant, seed, _, _ in found]
     sides = []
     for number, (folder, variant, seed, plan, measures) in enumerate(found):
@@ -67,11 +75,21 @@ def read(folders: Sequence[RunFolder]) -> list[Side]:
     return sides
 
 
+def _named(found: list[_Read], labels: Sequence[str | None]) -> list[_Read]:
+    """The runs under the names they are compared by."""
+    engines = [plan.get("engine") for _, _, _, plan, _ in found]
+    given = [*labels, *[None] * (len(found) - len(labels))]
+    names = []
+    for (_, variant, _, _, _), label, engine in zip(found, given, engines, strict=True):
+        name = variant if label is None else label
+        names.append(f"{name} ({engine})" if len(set(engines)) > 1 and label is None else name)
+    return [(one[0], name, *one[2:]) for one, name in zip(found, names, strict=True)]
+
+
 def _comparable(first: Side, other: Side) -> None:
     """Raise SpecError with the reason when the two runs cannot be set side by side."""
     for what, get in (
         ("the experiment", lambda plan: plan["experiment"]),
-        ("the engine", lambda plan: plan.get("engine")),
         ("the length of the baseline", lambda plan: _length(plan, "baseline")),
         ("the time watched after the outage", lambda plan: _length(plan, "recovery")),
         ("how steady is defined", lambda plan: plan.get("spec", {}).get("steady_state")),
@@ -81,7 +99,7 @@ def _comparable(first: Side, other: Side) -> None:
             raise SpecError(
                 f"compare: {what} differs: {_words(ours)} in {first.folder.path}, {_words(theirs)} in "
                 f"{other.folder.path}; their differences would say nothing about variants, so compare runs of one "
-                "experiment and one engine"
+                "experiment"
             )
 
 

@@ -30,7 +30,7 @@ _PHASE_SHADE = {
     "drain": "#f2f2f2",
 }
 WIDTH, _HEIGHT = 760, 220
-_POINTS_MOST = 4800  # of one chart; a page of ten components then stays under 3 MB
+POINTS_MOST = 4800  # of one chart; a page of ten components then stays under 3 MB
 
 
 def inline(values: list[dict[str, Any]]) -> Any:
@@ -94,7 +94,7 @@ def time_chart(
     height: int = _HEIGHT,
 ) -> dict[str, Any]:
     """A line chart over time: `series` name -> values at `t_s`; `limit` draws a dashed level with a label."""
-    data = records(t_s, series, max(240, min(1200, _POINTS_MOST // max(1, len(series)))))
+    data = records(t_s, series, max(240, min(1200, POINTS_MOST // max(1, len(series)))))
     if log:
         data = [row for row in data if row["v"] is None or row["v"] > 0]
     domain = [float(t_s[0]), float(t_s[-1])] if t_s.size else [0.0, 1.0]
@@ -174,14 +174,17 @@ def mark_layers(marks: Sequence[Mark], domain: Sequence[float]) -> list[Any]:
 
 
 def finished(layers: Sequence[Any], height: int) -> dict[str, Any]:
-    """Layers over each other in our fonts and colours, as Vega-Lite."""
-    chart = (
-        alt.layer(*layers)
-        .resolve_scale(color="independent")
-        .properties(width=WIDTH, height=height)
-        .configure(background="white", font="system-ui, sans-serif")
+    """Layers over each other, as Vega-Lite."""
+    return dressed(alt.layer(*layers).resolve_scale(color="independent").properties(width=WIDTH, height=height))
+
+
+def dressed(chart: Any) -> dict[str, Any]:
+    """A whole chart in our fonts and colours, as Vega-Lite."""
+    spec: dict[str, Any] = (
+        chart.configure(background="white", font="system-ui, sans-serif")
         .configure_axis(gridColor="#e8e8e8", labelColor="#333333", titleColor="#333333", titleFontWeight="normal")
         .configure_view(stroke="#cccccc")
+        .configure_header(labelFontSize=12, labelFontWeight="bold")
+        .to_dict(validate=False)
     )
-    spec: dict[str, Any] = chart.to_dict(validate=False)
     return spec

@@ -1,0 +1,101 @@
+"""How many more pairs of runs an "unsure" would need, so that nobody repeats blindly or gives up one seed too early.
+
+"Unsure" has two ways out, and the nearer one is told:
+
+    to show a difference   as many pairs as give the test four chances in five, were the truth what was seen so far
+    to show likeness       as many pairs as bring the 95 % interval within the margin, were the scatter what was seen
+
+For `recovered` the first is worked out exactly: of n pairs the split ones are binomial, their direction is binomial
+again, and McNemar's test says which outcomes it would call. For other measures the normal approximation serves; its
+answer is never less than the least number of pairs with which the exact test can reach the level at all, which is
+2 / 2^n <= level. The level is 5 % divided by the number of answers asked for, which is what Holm asks of the first.
+
+What was seen in few pairs is itself uncertain, so the number is a plan and no promise; over 1,000 it is not told.
+Sources: Connor, Biometrics 1987 (power of McNemar's test); Cohen 1988 for 80 %.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from harness.compare.paired import ALPHA, PAIRS_LEAST, Floats, mcnemar
+
+POWER = 0.8
+MOST = 1000
+_NORMAL = NormalDist()
+
+
+def least_pairs(level: float) -> int:
+    """The fewest pairs with which a two-sided exact test can reach a level."""
+    return max(PAIRS_LEAST, math.ceil(1 - math.log2(level) - 1e-12))
+
+
+def pairs_for_means(differences: Floats, margin: float, answers: int = 1) -> int | None:
+    """Pairs in all that would settle a measure, from the differences seen; None when over 1,000.
+
+    Args:
+        differences: paired differences, at least two.
+        margin: the largest difference that counts as none.
+        answers: how many answers are asked for at once.
+    """
+    if differences.size < 2:
+        return None
+    level = ALPHA / answers
+    mean, scatter = abs(float(differences.mean())), float(differences.std(ddof=1))
+    if scatter == 0.0:
+        return least_pairs(level if mean > 0 else ALPHA)
+    candidates = []
+    if mean > 0:
+        reach = _NORMAL.inv_cdf(1 - level / 2) + _NORMAL.inv_cdf(POWER)
+        candidates.append(max(least_pairs(level), math.ceil((reach * scatter / mean) ** 2)))
+    if mean < margin:
+        reach = _NORMAL.inv_cdf(1 - ALPHA / 2)
+        candidates.append(max(PAIRS_LEAST, math.ceil((reach * scatter / (margin - mean)) ** 2)))
+    needed = min(candidates, default=MOST + 1)
+    return needed if needed <= MOST else None
+
+
+def pairs_for_recovery(only_a: int, only_b: int, pairs: int, same_pairs: int, answers: int = 1) -> int | None:
+    """Pairs in all that would settle `recovered`, from how many were split which way; None when over 1,000."""
+    if not pairs:
+        return None
+    if not only_a and not only_b:
+        return same_pairs
+    split, first = (only_a + only_b) / pairs, only_a / (only_a + only_b)
+    level = ALPHA / answers
+    n = least_pairs(level)
+    while n <= MOST:
+        if mcnemar_power(n, split, first, level) >= POWER:
+            return n
+        n = math.ceil(n * 1.1)
+    return None
+
+
+def mcnemar_power(pairs: int, split: float, first: float, level: float = ALPHA) -> float:
+    """The chance that McNemar's exact test reaches a level.
+
+    Args:
+        pairs: pairs of runs.
+        split: the chance that exactly one run of a pair recovers.
+        first: of split pairs, the chance that it is the first.
+        level: of the test, two-sided.
+    """
+    total = 0.0
+    for splits in range(1, pairs + 1):
+        weight = _binomial(pairs, splits, split)
+        if weight < 1e-12:
+            continue
+        most = -1  # so many for the weaker side are still significant
+        while most + 1 <= splits // 2 and mcnemar(most + 1, splits - most - 1) <= level:
+            most += 1
+        called = sum(_binomial(splits, k, first) for k in range(splits + 1) if min(k, splits - k) <= most)
+        total += weight * called
+    return total
+
+
+def _binomial(n: int, k: int, p: float) -> float:
+    if p in (0.0, 1.0):
+        return float(k == n * p)
+    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
