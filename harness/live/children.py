@@ -6,6 +6,8 @@ reads end of file and ends itself. Each child leads a session of its own, so Ctr
 orchestrator alone, which then undoes faults before it ends anybody. Ending is asked for by SIGTERM (row files get
 their closing count) and after a bound enforced by SIGKILL on the child's process group.
 
+Services of a region are started together, from one process that has imported everything and is gone then (`forked`).
+
 Leaves out: children that ignore the end of their stdin; ours do not, and a test holds each to it.
 """
 
@@ -21,6 +23,8 @@ from pathlib import Path
 import trio
 
 from harness.errors import NotReady, RunError
+from harness.live import forked
+from harness.live.forked import Forked
 
 STOP_S_MAX = 5.0  # a service flushes its rows in far less; after this its process group is killed
 POLL_S = 0.05
@@ -35,7 +39,7 @@ class ChildDied(RunError):
 class Child:
     """One process of the run. `stopping` is set once its end was asked for, so that it is not reported as a death."""
 
-    def __init__(self, name: str, process: trio.Process, log: Path) -> None:
+    def __init__(self, name: str, process: trio.Process | Forked, log: Path) -> None:
         self.name = name
         self.process = process
         self.log = log
@@ -83,12 +87,26 @@ async def start(name: str, argv: Sequence[str], log: Path, env: Mapping[str, str
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
-                env={**os.environ, **_ONE_THREAD, "PYTHONUNBUFFERED": "1", **env},
+                env=_environment(env),
                 start_new_session=True,
             )
         except OSError as error:
             raise RunError(f"{name}: cannot be started ({' '.join(argv)}): {error.strerror}") from error
     return Child(name, process, log)
+
+
+async def start_services(names: Sequence[str], run: Path, env: Mapping[str, str]) -> list[Child]:
+    """Start the services `names` of a run folder, with `env` as in `start`; logs in `<run>/logs`."""
+    logs = {name: run / "logs" / f"{name}.log" for name in names}
+    if forked.possible():
+        processes = await forked.start(names, run, _environment(env))
+        return [Child(name, processes[name], logs[name]) for name in names]
+    argv = python("-m", "mock_services", "--run", str(run), "--component")
+    return [await start(name, [*argv, name], logs[name], env) for name in names]
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **_ONE_THREAD, "PYTHONUNBUFFERED": "1", **env}
 
 
 def python(*arguments: str) -> list[str]:

@@ -146,7 +146,7 @@ def test_killing_the_orchestrator_leaves_nothing_running(run: Run) -> None:
 
 def test_a_service_that_dies_is_told_and_what_was_recorded_is_kept(run: Run) -> None:
     children = run.until_injected()
-    (kv,) = [child for child in children if "kv" in child.cmdline()]
+    (kv,) = [child for child in children if child.name() == "kv"]
     kv.kill()
     code, out, err = run.end()
     assert (code, out) == (4, "")
@@ -162,7 +162,7 @@ def test_a_service_that_dies_is_told_and_what_was_recorded_is_kept(run: Run) -> 
 
 def test_a_service_that_hangs_when_its_fault_is_to_end_is_told_and_the_record_is_whole(run: Run) -> None:
     children = run.until_injected()
-    (kv,) = [child for child in children if "kv" in child.cmdline()]
+    (kv,) = [child for child in children if child.name() == "kv"]
     kv.suspend()
     code, out, err = run.end()
     assert (code, out) == (4, "")
