@@ -1,8 +1,8 @@
 """The outside probe: one small client that asks like a user and says when the region stopped answering.
 
 A health endpoint answers "fine" while every real request fails, so the canary does what users do: it resolves the
-app's name through the region's DNS on the wire, opens a new connection and asks for one of the story's own *reads*. No
-cache, no kept connection, no retry: it must feel what a new user would feel.
+app's name through the region's DNS on the wire, opens a new connection and asks for one of the story's own *reads*,
+of whomever the story asks. No cache, no kept connection, no retry: it must feel what a new user would feel.
 
 Real requests are real load, and near a tipping point a few per second decide a run. So the probe takes a share:
 
@@ -15,6 +15,7 @@ for the first answer and for each change. Leaves out: writes, and stories that h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -68,27 +69,32 @@ class Answer(NamedTuple):
 
 
 def target_of(plan: Plan) -> Target | None:
-    """The first story's app and some of its reads; None when its mix has none, or the app is not in the region."""
+    """Some of the first story's reads and the component that gets most of them; None when there are none in the region.
+
+    A story may speak to others than its app (a user with a token from `identity` reads at `kv`), so whom a read is sent
+    to is what its flow says.
+    """
     name, load = next(iter(plan.experiment.load.items()))
     module = find_story(name)
-    if module.STORY.app not in plan.components:
-        return None
-    rate_per_s = sum(each.arrivals.rate_per_s for each in plan.experiment.load.values())
+    rate_per_s = sum(each.rate_per_s for each in plan.experiment.load.values())
     patience_s = load.client.timeout_s
     client = Client(ClientSpec(patience_s, patience_s, 1), plan.seed, "canary", 0.0)
     context = make_context(module.STORY, client, plan.seed, load.users, plan.experiment.mix(name), patience_s)
 
-    def reads() -> Iterator[Request]:
+    def reads() -> Iterator[Send]:
         for op in range(_FROM_OP, _FROM_OP + _LOOK_AT):
             flow = module.operation(context, op, 0.0)
             want = next(flow)
             flow.close()
-            if isinstance(want, Send) and not want.request.write:
-                yield want.request
+            if isinstance(want, Send) and not want.request.write and want.target in plan.components:
+                yield want
 
-    requests = tuple(islice(reads(), _READS))
-    period_s = max(PERIOD_S_MIN, 1.0 / (SHARE_OF_LOAD * rate_per_s))
-    return Target(module.STORY.app, requests, period_s, patience_s) if requests else None
+    found = list(islice(reads(), _READS))
+    if not found:
+        return None
+    ((component, _),) = Counter(want.target for want in found).most_common(1)
+    requests = tuple(want.request for want in found if want.target == component)
+    return Target(component, requests, max(PERIOD_S_MIN, 1.0 / (SHARE_OF_LOAD * rate_per_s)), patience_s)
 
 
 class Canary:

@@ -16,7 +16,7 @@ from harness.live.events import Event, Probed
 from harness.plan import Plan, make_plan
 from harness.record.region import lay_out
 from harness.record.rows import read_rows
-from harness.spec import parse_experiment
+from harness.spec import load_experiment, parse_experiment
 
 TARGET = Target("kv", (Request("read", {"key": "1"}, write=False),), period_s=0.5, patience_s=0.5)
 REGION = lay_out(99, {"kv": 1})  # no dns component: addresses come from the region map
@@ -38,6 +38,13 @@ def test_it_asks_for_reads_of_the_first_story_only() -> None:
     assert target is not None
     assert target.component == "mobile_banking"
     assert {request.operation for request in target.requests} == {"balance"}
+
+
+def test_a_read_is_sent_to_whom_the_story_sends_it_and_not_to_the_storys_app(experiments: Path) -> None:
+    target = target_of(make_plan(load_experiment(experiments / "cascade.yaml"), "as_operated", 7))
+    assert target is not None
+    assert target.component == "kv"  # the story's app is identity, which has no operation of that name
+    assert {request.operation for request in target.requests} == {"read"}
 
 
 @pytest.mark.parametrize(("rate", "period_s"), [("50/s", 1.0), ("100/s", 0.5), ("200/s", 0.25), ("2000/s", 0.25)])

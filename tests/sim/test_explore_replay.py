@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import SpecError
+from harness.flows.dns_control import ControlSpec
 from harness.flows.dns_plans import RaceFix
 from harness.record.journal import read_journal
 from harness.sim.explore import Bounds, explore
-from harness.sim.explore_replay import experiment, stall_of
+from harness.sim.explore_replay import LATE_S, deletes, experiment, stall_of
 from harness.spec import load_experiment
 
 BOUNDS = Bounds(endpoints=1, generations=4)
@@ -31,8 +32,8 @@ def test_the_file_is_a_correct_experiment_with_the_schedules_stall(written):
     region = file.variant("schedule").region.dns
     assert (region.enactors, region.keep_generations, region.race_fix) == (3, 1, "none")
     # The slow enactor's plan is one generation old in the schedule and two live, where one more is kept: two periods of
-    # 500 ms, and half of the 150 ms after which it tries again.
-    assert stall_of(schedule(RaceFix.NONE)) == ("az1", 2, 3, 1.075)
+    # 500 ms, and the 150 ms after which it tries again.
+    assert stall_of(schedule(RaceFix.NONE)) == ("az1", 2, 3, 1.15)
 
 
 def test_simulated_the_record_goes_empty_and_only_the_operator_ends_it(written, tmp_path, play):
@@ -43,8 +44,8 @@ def test_simulated_the_record_goes_empty_and_only_the_operator_ends_it(written, 
     assert places == sorted(places)
     (inject,) = (entry["t_s"] for entry in told if entry["kind"] == "inject")
     deleted = next(entry["t_s"] for entry in told if entry["kind"] == "active_plan_deleted")
-    assert inject == 10.0
-    assert inject + 1.075 < deleted < inject + 1.5  # in the period in which the schedule says so
+    assert inject == 9.75
+    assert 11.15 < deleted < 11.5  # in the period in which the schedule says so: two after the plan of 10.0
 
 
 def test_simulated_with_the_fix_the_same_stall_does_nothing(written, tmp_path, play):
@@ -53,9 +54,23 @@ def test_simulated_with_the_fix_the_same_stall_does_nothing(written, tmp_path, p
     assert not kinds & {"stale_apply", "active_plan_deleted", "first_empty_answer"}
 
 
+@pytest.mark.parametrize("begin_late_s", [-0.2, -LATE_S, 0.0, LATE_S, 0.2])
+@pytest.mark.parametrize("end_late_s", [-0.2, -LATE_S, 0.0, LATE_S, 0.2])
+def test_the_stall_does_its_harm_however_late_or_early_its_ends_come(begin_late_s, end_late_s):
+    control = ControlSpec(keep_generations=1)
+    assert deletes(control, "az1", 1.15, begin_late_s, end_late_s)
+
+
+def test_a_stall_that_begins_when_the_enactor_has_written_does_none():
+    control = ControlSpec(keep_generations=1)
+    plan_after_s = control.plan_every_s / 2
+    assert deletes(control, "az1", 1.15, plan_after_s - 0.001)
+    assert not deletes(control, "az1", 1.15, plan_after_s + 0.016)
+
+
 def test_more_kept_generations_make_a_longer_stall():
     kept = [stall_of(schedule(RaceFix.NONE, Bounds(endpoints=1, keep_generations=keep))).for_s for keep in (1, 2, 3)]
-    assert kept == [1.075, 1.575, 2.075]
+    assert kept == [1.15, 1.65, 2.15]
 
 
 def test_a_lease_has_to_expire_first():
