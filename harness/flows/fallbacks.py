@@ -48,10 +48,12 @@ class Kept(Generic[K]):
         self.stale_s = stale_s
         self.stale_served_total = 0
         self._at: dict[K, tuple[Any, float]] = {}
+        self._lost = False
 
     def put(self, key: K, value: Any, now_s: float) -> None:
-        """Remember `value` as of now."""
-        self._at[key] = (value, now_s)
+        """Remember `value` as of now; not while the cache is lost."""
+        if not self._lost:
+            self._at[key] = (value, now_s)
 
     def fresh(self, key: K, now_s: float) -> Known | None:
         """The value if nobody needs to be asked; None when somebody must be."""
@@ -73,6 +75,15 @@ class Kept(Generic[K]):
     def clear(self) -> None:
         """It was in memory, and the process died."""
         self._at.clear()
+
+    def lose(self) -> None:
+        """It was elsewhere, and that is gone: nothing is known, and nothing is kept until `regain`."""
+        self._at.clear()
+        self._lost = True
+
+    def regain(self) -> None:
+        """It is there again, and cold."""
+        self._lost = False
 
 
 class Replica(Kept[K]):

@@ -53,6 +53,12 @@ from mock_services.virtual import run_virtually
 MODULES: dict[str, Any] = {"dns": dns, "kv": kv, "mobile_banking": mobile_banking}
 FILES = ("load-0-attempt", "mobile_banking-served", "mobile_banking-attempt", "kv-served")
 STORY = "mobile_banking"
+EMPTY = [
+    {"at": "outage.start", "do": "dns.empty_record"},
+    {"at": "outage.end", "do": "dns.heal", "with": {"fault": "empty_record"}, "fix": True},
+    {"at": "outage.end + 1s", "do": "kv.latency", "with": {"factor": 6, "for": "500ms"}},
+]
+COLD = {"at": "outage.end + 300ms", "do": "mobile_banking.flush_cache", "with": {"for": "1s"}}
 OUTAGE: dict[str, Any] = {
     "title": "The record of the store answers empty for a while",
     "seed": 7,
@@ -75,13 +81,10 @@ OUTAGE: dict[str, Any] = {
     },
     "load": {STORY: {"arrivals": {"rate": "32/s", "process": "poisson"}, "users": 50}},
     "phases": {"warm_up": "0.2s", "baseline": "0.3s", "outage": "1.1s", "recovery": "2.7s", "drain": "1s"},
-    "timeline": [
-        {"at": "outage.start", "do": "dns.empty_record"},
-        {"at": "outage.end", "do": "dns.heal", "with": {"fault": "empty_record"}, "fix": True},
-        {"at": "outage.end + 1s", "do": "kv.latency", "with": {"factor": 6, "for": "500ms"}},
-    ],
+    "timeline": EMPTY,
     "variants": {
         "plain": {},
+        "cold": {"timeline": [*EMPTY, COLD]},
         "cancelling": {"conventions": {"cancellation": True}},
         "crashing": {
             "timeline": [

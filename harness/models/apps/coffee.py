@@ -26,6 +26,7 @@ from harness.flows.fallbacks import Kept, ManualChannel
 from harness.flows.wants import Answer, Request, Want
 from harness.models.apps.app import AppSpec, Serving
 from harness.models.apps.base import AppRequest, Response
+from harness.models.apps.cold import flush_cache
 from harness.models.apps.owing import OwingApp, OwingSpec, whole
 from harness.models.component import Given
 from harness.models.outbox import Item, OutboxSpec
@@ -70,6 +71,7 @@ class Coffee(OwingApp):
         super().__init__(spec.app, spec.owing, {_POINTS: spec.outbox, _TILL: spec.outbox}, given)
         self.spec = spec
         self.menus: Kept[int] = Kept(spec.menu_fresh_s, spec.menu_stale_s)
+        self.faults["flush_cache"] = flush_cache(self.menus)
         self.counter = ManualChannel(spec.counter_per_s, spec.counter_room, given.now_s)
         self._sold: dict[int, float] = {}  # op -> when the counter serves it
 

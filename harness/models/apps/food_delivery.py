@@ -30,6 +30,7 @@ from harness.flows.fallbacks import Kept, omit
 from harness.flows.wants import Answer, Cause, Request, Want
 from harness.models.apps.app import AppSpec, Serving
 from harness.models.apps.base import AppRequest, Response
+from harness.models.apps.cold import flush_cache
 from harness.models.apps.owing import OwingApp, OwingSpec, Told, whole
 from harness.models.component import Given
 from harness.models.outbox import Item, OutboxSpec
@@ -76,6 +77,7 @@ class FoodDelivery(OwingApp):
         super().__init__(spec.app, spec.owing, {_BOX: spec.outbox, _REFUNDS: refunds}, given)
         self.spec = spec
         self.menus: Kept[int] = Kept(spec.menu_fresh_s, spec.menu_stale_s)
+        self.faults["flush_cache"] = flush_cache(self.menus)
         self.paid: dict[int, float] = {}  # op -> when the app came to know that it was paid
         self.dispatched: set[int] = set()
         self.refunded: set[int] = set()  # given back, void, or found to have been dispatched after all

@@ -34,6 +34,7 @@ from harness.flows.failover import FailoverSpec
 from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
 from harness.models.apps.banking_offline import Offline, OfflineSpec
 from harness.models.apps.base import AppRequest, Door, Response
+from harness.models.apps.cold import flush_cache
 from harness.models.apps.two_stores import TARGETS, TwoStores
 from harness.models.component import Brain, Note
 from harness.models.outbox import Item, Outbox, OutboxSpec
@@ -118,6 +119,8 @@ class MobileBanking(Brain):
         self.rebuilt_total = 0
         self.confirmed: dict[int, float] = {}  # op -> when the app came to know that it was done
         self._expires_s: dict[int, float] = {}
+        self._sessions_lost = False
+        self.faults["flush_cache"] = flush_cache(self)
         if spec.prewarmed:
             for user in range(spec.users):
                 self._expires_s[user] = prewarmed_until_s(spec, seed, user, now_s)
@@ -154,6 +157,15 @@ class MobileBanking(Brain):
         self._expires_s.clear()
         if self.offline is not None:
             self.offline.balances.clear()
+
+    def lose(self) -> None:
+        """Fault `flush_cache`: no session is known, and none is kept until `regain`."""
+        self._expires_s.clear()
+        self._sessions_lost = True
+
+    def regain(self) -> None:
+        """Sessions are kept again."""
+        self._sessions_lost = False
 
     def gauges(self, now_s: float) -> dict[str, float]:
         """Readings; `sessions` counts those alive."""
@@ -274,7 +286,8 @@ class MobileBanking(Brain):
             if not result.ok:
                 return result
             now_s = result.ended_s
-            self._expires_s[user] = session_until_s(now_s, self.spec.session_ttl_s)
+            if not self._sessions_lost:
+                self._expires_s[user] = session_until_s(now_s, self.spec.session_ttl_s)
             self.rebuilt_total += 1
         return (yield from self._call(user, ask, request, calls_before + _OPERATION_CALL, now_s))
 

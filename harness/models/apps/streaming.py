@@ -27,6 +27,7 @@ from harness.flows.fallbacks import Kept, Verdict
 from harness.flows.wants import Answer, Request, Want
 from harness.models.apps.app import AppSpec, Serving
 from harness.models.apps.base import AppRequest, Response
+from harness.models.apps.cold import flush_cache
 from harness.models.apps.owing import OwingApp, OwingSpec, whole
 from harness.models.apps.shedding import Partitions
 from harness.models.component import Given
@@ -68,6 +69,7 @@ class Streaming(OwingApp):
         self.spec = spec
         self.partitions = Partitions(spec.priority)
         self.manifests: Kept[int] = Kept(spec.fresh_s, spec.stale_s)
+        self.faults["flush_cache"] = flush_cache(self.manifests)
         self.grace_total = 0
         self._granted: set[int] = set()  # operations whose viewers play without a record
         self._heard_s = given.now_s  # of the store
