@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from harness.compare.paired import ALPHA, PAIRS_LEAST, Floats, mcnemar
+from harness.compare.paired import ALPHA, PAIRS_LEAST, Floats
 
 POWER = 0.8
 MOST = 1000
@@ -81,21 +81,13 @@ def mcnemar_power(pairs: int, split: float, first: float, level: float = ALPHA) 
         first: of split pairs, the chance that it is the first.
         level: of the test, two-sided.
     """
-    total = 0.0
-    for splits in range(1, pairs + 1):
-        weight = _binomial(pairs, splits, split)
-        if weight < 1e-12:
-            continue
-        most = -1  # so many for the weaker side are still significant
-        while most + 1 <= splits // 2 and mcnemar(most + 1, splits - most - 1) <= level:
-            most += 1
-        called = sum(_binomial(splits, k, first) for k in range(splits + 1) if min(k, splits - k) <= most)
-        total += weight * called
-    return total
+    import numpy as np
+    from scipy.stats import binom  # half a second to import: only comparisons with split pairs pay for it
 
-
-def _binomial(n: int, k: int, p: float) -> float:
-    if p in (0.0, 1.0):
-        return float(k == n * p)
-    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
+    splits = np.arange(1, pairs + 1)
+    weight = binom.pmf(splits, pairs, split)
+    splits, weight = splits[weight > 1e-12], weight[weight > 1e-12]
+    most = binom.ppf(level / 2, splits, 0.5)  # of the weaker side: so few are still significant
+    most -= 2 * binom.cdf(most, splits, 0.5) > level
+    called = binom.cdf(most, splits, first) + binom.cdf(most, splits, 1 - first)
+    return float(weight @ called)

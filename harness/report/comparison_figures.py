@@ -28,6 +28,7 @@ BAND_RUNS = 6  # fewer make no band
 _SHARES = (0.1, 0.5, 0.9)
 _COLUMNS_MOST = 4
 _PANEL_HEIGHT = 110
+_PANEL_SHARE = 0.6  # of the points that a whole chart's line has: a panel is narrower
 
 
 class Side(NamedTuple):
@@ -115,7 +116,7 @@ def _over_time(sides: Sequence[Side], colors: Mapping[str, str], pick: str, y_ti
         lines.encode(
             x=x, y=y, color=color, detail="run:N", opacity=alt.value(0.4 if crowded else 1.0),
             strokeWidth=alt.value(0.9 if crowded else 1.6),
-            tooltip=[alt.Tooltip("run:N"), alt.Tooltip("t:Q", format=".2f"), alt.Tooltip("v:Q", format=".4~g")],
+            tooltip=["variant:N", "run:N", "t:Q", alt.Tooltip("v:Q", format=".4~g")],
         ),
     ]  # fmt: skip
     middle = _medians(grid, series, sides)
@@ -155,7 +156,7 @@ def _medians(grid: Array, series: Mapping[str, Array], sides: Sequence[Side]) ->
         whole = np.isfinite(curves).all(axis=0)
         low, middle, high = np.quantile(curves[:, whole], _SHARES, axis=0)
         found += [
-            {"t": round(float(t), 3), "v": _short(m), "low": _short(a), "high": _short(b), "variant": variant}
+            {"t": round(float(t), 2), "v": _short(m), "low": _short(a), "high": _short(b), "variant": variant}
             for t, a, m, b in zip(grid[whole], low, middle, high, strict=True)
         ]
     return found
@@ -201,27 +202,36 @@ def _multiples(
         series = {name: np.where(values >= 1.0, values, np.nan) for name, values in series.items()}
     columns = min(_COLUMNS_MOST, len(colors))
     lines = alt.Chart().mark_line(interpolate="step-after", clip=True, strokeWidth=1.1).encode(
-        x=alt.X("t:Q", title="seconds from the fix", scale=alt.Scale(domain=[float(grid[0]), float(grid[-1])])),
-        y=alt.Y("v:Q", title=y_title, scale=alt.Scale(type="log") if log else alt.Scale(zero=True)),
+        x=alt.X(
+            "t:Q", title="seconds from the fix", scale=alt.Scale(domain=[float(grid[0]), float(grid[-1])]),
+            axis=alt.Axis(tickCount=5),
+        ),
+        y=alt.Y(
+            "v:Q", title=y_title, scale=alt.Scale(type="log") if log else alt.Scale(zero=True),
+            axis=alt.Axis(tickCount=4),
+        ),
         color=_color(colors, legend=False),
         detail="run:N",
     )  # fmt: skip
-    rule = alt.Chart().mark_rule(color=marks.GREEN).encode(x=alt.datum(0.0))
+    fix = alt.Chart().transform_aggregate(n="count()", groupby=["variant"])  # one rule a panel, not one a point
+    rule = fix.mark_rule(color=marks.GREEN).encode(x=alt.datum(0.0))
     width = max(120, marks.WIDTH // columns - 26)
     chart = (
-        alt.layer(lines, rule, data=marks.inline(_rows(grid, series, sides)))
+        alt.layer(lines, rule, data=marks.inline(_rows(grid, series, sides, _PANEL_SHARE)))
         .properties(width=width, height=_PANEL_HEIGHT if len(colors) > 2 else 160)
         .facet(facet=alt.Facet("variant:N", title=None, sort=list(colors)), columns=columns)
     )
     return marks.dressed(chart)
 
 
-def _rows(grid: Array, series: Mapping[str, Array], sides: Sequence[Side]) -> list[dict[str, Any]]:
+def _rows(
+    grid: Array, series: Mapping[str, Array], sides: Sequence[Side], share: float = 1.0
+) -> list[dict[str, Any]]:
     """Curves as records, thinned so that a page of many runs stays small."""
-    variant = {side.label: side.variant for side in sides}
-    most = max(120, min(1200, marks.POINTS_MOST // max(1, len(series))))
+    names = {side.label: (side.variant, side.label.removeprefix(side.variant).strip()) for side in sides}
+    most = round(share * max(60, min(1200, marks.POINTS_MOST // max(1, len(series)))))
     return [
-        {"t": row["t"], "v": row["v"], "run": row["series"], "variant": variant[row["series"]]}
+        {"t": row["t"], "v": row["v"], "variant": names[row["series"]][0], "run": names[row["series"]][1]}
         for row in marks.records(grid, series, most)
     ]
 
@@ -236,4 +246,4 @@ def _color(colors: Mapping[str, str], *, legend: bool = True) -> Any:
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+    return float(f"{value:.4g}")
