@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.analyse.expect import Answer, Value, beside, look_up, read, value_in
+from harness.analyse.expect import Answer, Value, beside, look_up, value_in
 from harness.analyse.held import Look
 from harness.compare.judgement import judge, pair_up
 from harness.compare.sides import Side
 from harness.errors import SpecError
 from harness.record.folder import RunFolder
-from harness.spec.criteria import Expect
+from harness.spec.criteria import Expect, read_expect
 from harness.spec.lines import Condition
 
 
@@ -97,7 +97,7 @@ def answers(sides: Sequence[Side], lines: Sequence[Mapping[str, Any]]) -> list[d
         if not isinstance(text, str) or "variant" not in text:
             continue
         try:
-            line = read(raw)
+            line = read_expect(raw)
         except SpecError:
             continue  # a word that has "variant" in it; its own run has complained about it
         condition = line.is_
