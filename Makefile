@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long lint bench lock clean
+.PHONY: help setup demo test test-long test-browser lint bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -30,6 +30,9 @@ test: $(READY) ## the tests, in virtual time where time matters
 
 test-long: $(READY) ## the long tests: published tables, planted truth, a million random steps
 	$(BIN)/pytest -q -m long
+
+test-browser: $(READY) ## the Recovery tab in Chromium (part of the long tests)
+	$(BIN)/pytest -q tests/browser
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -1,16 +1,19 @@
 """People on their way to a coffee, against a served region:
 
-    blackstart serve EXPERIMENT.yaml              in one terminal, with coffee in its load
-    locust -f locustfiles/coffee.py             in another, then http://localhost:8089
+    blackstart serve experiments/sectors.yaml    in one terminal
+    locust -f locustfiles/coffee.py              in another, then http://localhost:8089
 
 What they do is in `harness/flows/stories/coffee.py`; when, and with which retries, is the experiment's.
+With `--headless` there is no page, and it loads at once.
 """
 
 from __future__ import annotations
 
 from harness.flows.stories import coffee
-from harness.load.hooks import Pacer, play
+from harness.load.hooks import Pacer
 
-__all__ = ["Pacer"]
 
-play(coffee.STORY)
+class Coffee(Pacer):
+    """People on their way to a coffee."""
+
+    story = coffee.STORY

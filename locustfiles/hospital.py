@@ -1,16 +1,19 @@
 """A ward, against a served region:
 
-    blackstart serve EXPERIMENT.yaml         in one terminal, an experiment with load for `hospital`
-    locust -f locustfiles/hospital.py              in another, then http://localhost:8089
+    blackstart serve experiments/sectors.yaml    in one terminal
+    locust -f locustfiles/hospital.py            in another, then http://localhost:8089
 
 What they do is in `harness/flows/stories/hospital.py`; when, and with which retries, is the experiment's.
+With `--headless` there is no page, and it loads at once.
 """
 
 from __future__ import annotations
 
 from harness.flows.stories import hospital
-from harness.load.hooks import Pacer, play
+from harness.load.hooks import Pacer
 
-__all__ = ["Pacer"]
 
-play(hospital.STORY)
+class Hospital(Pacer):
+    """A ward."""
+
+    story = hospital.STORY

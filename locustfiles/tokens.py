@@ -4,13 +4,16 @@
     locust -f locustfiles/tokens.py                               in another, then http://localhost:8089
 
 What they do is in `harness/flows/stories/tokens.py`; when, and with which retries, is the experiment's.
+With `--headless` there is no page, and it loads at once.
 """
 
 from __future__ import annotations
 
 from harness.flows.stories import tokens
-from harness.load.hooks import Pacer, play
+from harness.load.hooks import Pacer
 
-__all__ = ["Pacer"]
 
-play(tokens.STORY)
+class Tokens(Pacer):
+    """People whose requests are signed."""
+
+    story = tokens.STORY

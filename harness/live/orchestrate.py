@@ -26,11 +26,12 @@ import trio
 
 import harness
 from harness.errors import Exit, HarnessError, RunError, SpecError
-from harness.live import canary, children, gauges, manifest, net, stop, timeline
+from harness.live import canary, children, gauges, loaders, manifest, net, stop, timeline
 from harness.live.children import Child
 from harness.live.clock import RunClock, wall_rfc3339
 from harness.live.control import Control
 from harness.live.events import Began, Emit, Ending, Event, PhaseBegan, Starting, Tick
+from harness.live.loaders import ONE_PROCESS, Loaders
 from harness.live.log import RunLog
 from harness.live.way_out import DONE, SIGNALS, RunState, WayOut, disk_error
 from harness.plan import Plan
@@ -45,14 +46,16 @@ LOAD_LATE_S_MAX = 5.0  # past the end of the plan; then it is ended, and its ope
 LOCUSTFILES = Path(harness.__file__).parent.parent / "locustfiles"
 
 
-async def run_live(plan: Plan, folder: RunFolder, emit: Emit, clock: RunClock | None = None) -> RunState:
+async def run_live(
+    plan: Plan, folder: RunFolder, emit: Emit, clock: RunClock | None = None, load: Loaders = ONE_PROCESS
+) -> RunState:
     """Run `plan` on real sockets into `folder`; how it ended. Everything recorded is kept whatever happens.
 
     Raises RunError before anything was started (no free network); later errors are in the state. Must run in the main
     thread, because it takes SIGINT, SIGTERM and SIGHUP.
     """
     with net.claim(plan.components) as claim:
-        run = LiveRun(plan, folder, emit, clock or RunClock(), claim)
+        run = LiveRun(plan, folder, emit, clock or RunClock(), claim, load)
         return await run.through(run.live)
 
 
@@ -66,7 +69,15 @@ async def serve(plan: Plan, folder: RunFolder, emit: Emit) -> RunState:
 class LiveRun:
     """One run and the things its tasks share."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, emit: Emit, clock: RunClock, claim: net.Claim) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        emit: Emit,
+        clock: RunClock,
+        claim: net.Claim,
+        loaders: Loaders = ONE_PROCESS,
+    ) -> None:
         self.plan = plan
         self.facts: dict[str, Any] = {**plan.to_json(), "zero_monotonic_ns": None}
         self.folder = folder
@@ -78,7 +89,8 @@ class LiveRun:
         self.ledger = timeline.Ledger()
         self.operators = timeline.Operators(plan, clock, self.ledger, self.log, emit)
         self.services: list[Child] = []
-        self.load: list[Child] = []
+        self.load: list[Child] = []  # the first one is Locust's master, or all there is
+        self.loaders = loaders
         self.load_ended = trio.Event()
         self.manifest = manifest.begin(self.facts, claim.region.net, wall_rfc3339())
         self._token = secrets.token_hex(16)
@@ -120,9 +132,10 @@ class LiveRun:
 
     async def start_services(self, control: Control) -> None:
         """Start every component's process and wait until each says it is ready. Raises NotReady."""
-        for component in self.region.places:
-            argv = children.python("-m", "mock_services", "--run", str(self.folder.path), "--component", component)
-            self.services.append(await self._start(component, argv))
+        env = {"BLACKSTART_RUN": str(self.folder.path)}
+        self.services += await children.start_services(list(self.region.places), self.folder.path, env)
+        for child in self.services:
+            self.log.write("process", state="spawned", name=child.name, pid=child.pid)
         async with trio.open_nursery() as nursery:
             for child in self.services:
                 ready = partial(control.healthy, child.name)
@@ -149,11 +162,11 @@ class LiveRun:
         for path in stories:
             if not path.is_file():
                 raise SpecError(f"load.{path.stem}: no such story, {path} is missing; name a file of locustfiles/")
-        argv = ["-m", "locust", "-f", ",".join(map(str, stories)), "--headless", "--only-summary"]
-        child = await self._start("load", children.python(*argv, "--users", "1", "--spawn-rate", "1"))
-        self.load.append(child)
+        for name, argv in loaders.commands(self.loaders, stories, self.region.net):
+            self.load.append(await self._start(name, children.python(*argv)))
         mark = trio.Path(self.folder.path / "load.ready")
-        await children.until_ready(child, mark.exists, READY_S_MAX)
+        patience_s = READY_S_MAX + (loaders.ELSEWHERE_S_MAX if self.loaders.elsewhere else 0.0)
+        await children.until_ready(self.load[0], mark.exists, patience_s)
 
     # ---- the run itself
 
@@ -192,7 +205,7 @@ class LiveRun:
     def _observe(self, nursery: trio.Nursery, control: Control) -> None:
         """Gauges from just before zero, and the outside probe."""
         assert self.clock.zero_ns is not None
-        pids = {child.name: child.pid for child in [*self.services, *self.load]}
+        pids = {child.name: child.pid for child in [*self.services, *self.load]} | loaders.pids(self.folder)
         meter = gauges.CpuMeter({**pids, "orchestrator": os.getpid()}, self.clock.now_s())
         self._gauges = gauges.GaugeFile(self.folder.gauges, self.clock.zero_ns, self.log)
         names = list(self.region.places)
@@ -206,6 +219,9 @@ class LiveRun:
             nursery.start_soon(self.out.guard, self._canary.run, self.plan.load_end_s, self.emit)
 
     async def _watch_load(self, child: Child) -> None:
+        if child is not self.load[0]:  # workers: what became of each, the master tells
+            await children.watch(child, lambda status: True)
+            return
         await children.watch(child, lambda status: status == 0 and self.clock.now_s() >= self.plan.load_end_s)
         self.load_ended.set()
 
@@ -217,10 +233,11 @@ class LiveRun:
 
     async def _until_the_end(self) -> None:
         await self.clock.sleep_until_s(self.plan.end_s)
-        with trio.move_on_after(LOAD_LATE_S_MAX):
+        patience_s = LOAD_LATE_S_MAX + (loaders.HOME_S_MAX if self.loaders.several else 0.0)
+        with trio.move_on_after(patience_s):
             await self.load_ended.wait()
             return
-        text = f"the load process was still busy {LOAD_LATE_S_MAX:g} s after the end of the plan and is ended"
+        text = f"the load process was still busy {patience_s:g} s after the end of the plan and is ended"
         self.log.write("note", text=text)
 
     def _tick(self, event: Event) -> None:
@@ -247,7 +264,7 @@ class LiveRun:
         if self.clock.zero_ns is not None:
             self.operators.end()
         failed = await timeline.undo(self.ledger, control, self.log)
-        killed = await children.stop_all(self.load)
+        killed = await children.stop_all(self.load, children.STOP_S_MAX * (2.0 if self.loaders.several else 1.0))
         if state.state in ("completed", "stopped"):
             await self.out.guard(self._export, control)
         killed += await children.stop_all(self.services)
@@ -262,7 +279,7 @@ class LiveRun:
                 state = self._unwritten(disk_error(error))
         how = {"state": state.state, "exit_code": int(state.exit_code), "message": state.message}
         left = {"zero_monotonic_ns": self.clock.zero_ns, "not_healed": failed, "killed": killed}
-        self.manifest.update(ended=wall_rfc3339(), **how, **left)
+        self.manifest.update(ended=wall_rfc3339(), **how, **left, load=loaders.told(self.loaders, self.folder))
         try:
             self.folder.write_json(self.folder.manifest, self.manifest)
         except RunError as error:

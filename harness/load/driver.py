@@ -10,8 +10,9 @@ each Send, whatever happened to it. Three rules keep the record true:
   indeterminate, not failed. One cut off by the end of the run ends as UNFINISHED with `ended_ns` -1.
 
 `late_replies`: a reply that comes after its attempt timed out, while the operation is still open, counts. A timed-out
-attempt then keeps its connection, and its OK reply answers the Send or the Wait that is open. Off (the default), giving
-up closes the connection. Copies of a hedge are not waited for beyond their timeout in either case.
+attempt then keeps its connection, and its OK reply answers the Send or the Wait that is open. Only within the call it
+was sent for: a story's next call begins with nothing of the one before. Off (the default), giving up closes the
+connection. Copies of a hedge are not waited for beyond their timeout in either case.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Empty, SimpleQueue
 
-from harness.flows.wants import Cause, Flow, Hedged, Reply, Result, Send, Wait
+from harness.flows.wants import Cause, Flow, Hedged, Reply, Result, Send, Wait, Want
 from harness.load.clock import RunClock
 from harness.load.connections import MalformedError, Stage, Trip
 from harness.load.http_face import TIMED_OUT, Target, broken, read_reply
@@ -51,6 +52,13 @@ class Talk:
         self.late: Reply | None = None  # an OK reply to an attempt that had timed out
         self.bell: Event | None = None
         self.carriers: list[Any] = []
+
+    def begin_call(self) -> None:
+        """A first attempt is about to be sent: nothing of the call before matters any more."""
+        if self.carriers:
+            gevent.killall(self.carriers, exception=Abandoned, block=False)
+            self.carriers = []
+        self.late = None
 
 
 class Driver:
@@ -88,6 +96,8 @@ class Driver:
                     want = flow.send(answer)
                 except StopIteration as end:
                     return end.value
+                if self._late_replies and _begins(want):
+                    talk.begin_call()
                 if isinstance(want, Send):
                     answer = send(want, talk)
                 elif isinstance(want, Wait):
@@ -252,6 +262,11 @@ class Driver:
             talk.late = reply
         if talk.bell is not None:
             talk.bell.set()
+
+
+def _begins(want: Want) -> bool:
+    """Whether a want has nothing to do with attempts before it: the first of a call."""
+    return (want.first.n if isinstance(want, Hedged) else want.n if isinstance(want, Send) else 1) == 0
 
 
 class _Box:

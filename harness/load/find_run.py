@@ -49,6 +49,15 @@ def find_run(environ: Mapping[str, str], served: Path = SERVED) -> Found:
     )
 
 
+def listens(address: str, port: int, patience_s: float = 1.0) -> bool:
+    """True when somebody accepts connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=patience_s):
+            return True
+    except OSError:
+        return False
+
+
 def is_held(net: int) -> bool:
     """True while the orchestrator that claimed 127.<net>.0.0/16 lives."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -1,14 +1,15 @@
 """Locust's part of the load process: one pacing user, and the events at both ends of a run.
 
-A locustfile of this project is three lines: it imports `Pacer` and says which story it plays. Several may be given at
-once (`locust -f a.py,b.py`): Locust finds the same `Pacer` in each and keeps one, and that one starts the operations of
-all stories in the order of the plan. Users beyond the first idle: the rate comes from the plan, not from users.
+A locustfile of this project is a class of three lines: a `Pacer` that names its story. Several may be given at once
+(`locust -f a.py,b.py`), and picked from with `--class-picker`: whichever of their users comes first starts the
+operations of all the stories picked, in the order of the plan. Users beyond it idle: the rate comes from the plan, not
+from users, unless a shape is given (`locustfiles/shapes.py`), under which each user is one (`harness.load.walk_in`).
 
     started by the orchestrator (BLACKSTART_RUN), headless:
         python -m locust -f A.py[,B.py] --headless --only-summary --users 1 --spawn-rate 1
         ready when <run>/load.ready exists; ends by itself when the plan is drained; exit 0 whatever failed meanwhile
     by hand, against `blackstart serve`, with Locust's web page or headless:
-        locust -f locustfiles/mobile_banking.py
+        locust -f locustfiles/mobile_banking.py [--processes 2]
         the plan's load, again and again, until stopped
 
 Traps avoided here. The exit code: Locust exits 1 when any request failed, and in an outage they do; so
@@ -17,8 +18,10 @@ and the first registered has the last word. Errors in listeners are logged and s
 here, with its message. The parent: with a pipe as standard input, its end means the orchestrator is gone, and so are
 we, rows closed first.
 
-Leaves out: Locust's master and workers. A worker is told its number by Locust but not how many there are, so
-BLACKSTART_WORKERS must say it.
+With `--processes N`, `--master` or `--worker`, the master (`harness.load.workers`) gives each worker
+(`harness.load.worker`) its share, and users only idle. Bad input is told before Locust forks, because a master that
+ends in `init` leaves workers that look for it; and a master whose workers do not come waits for ever unless told how
+long, so with `--processes` it is told.
 """
 
 from __future__ import annotations
@@ -27,29 +30,27 @@ import logging
 import os
 import stat
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import gevent
 import gevent.os
 from locust import User, events, task
-from locust.runners import LocalRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from harness.errors import Exit, HarnessError, SpecError
 from harness.flows.stories.base import Story
-from harness.flows.wants import Reply, Send
-from harness.load.clock import monotonic_ns, wall_s
-from harness.load.driver import Observer
 from harness.load.find_run import VARIABLE, Found, find_run
 from harness.load.load_run import LoadRun
+from harness.load.observing import observer
 from harness.load.session import Session
+from harness.load.walk_in import WalkIns
+from harness.load.worker import Worker, die_with_parent
+from harness.load.workers import Crew
 
-WORKERS_VARIABLE = "BLACKSTART_WORKERS"
+WORKERS_S_MAX = 60  # how long a master waits for the workers that it forked
 _FOR_GOOD_S = 1e6
 _log = logging.getLogger(__name__)
-
-
-class AttemptFailed(Exception):
-    """An attempt that did not succeed, for Locust's statistics."""
 
 
 class _Process:
@@ -60,12 +61,14 @@ class _Process:
         self.found: Found | None = None
         self.session: Session | None = None  # prepared, not begun
         self.run: LoadRun | None = None
+        self.part: Crew | Worker | None = None  # of several processes
         self.exit_code = Exit.PASS
         self.pacing = False
+        self.walk_ins: WalkIns | None = None  # under a shape
 
-    def prepare(self, found: Found, worker: int, workers: int) -> Session:
+    def prepare(self, found: Found, worker: int = 0, workers: int = 1, first: int | None = None) -> Session:
         """A session for the run. Raises HarnessError for one that cannot be loaded with these locustfiles."""
-        session = Session(found, worker, workers)
+        session = Session(found, worker, workers, None if found.orchestrated else list(self.stories), first)
         names = session.plan.stories
         absent = [name for name in names if name not in self.stories]
         if absent:
@@ -77,6 +80,9 @@ class _Process:
 
     def finish(self) -> None:
         """End what is being played, if anything is."""
+        if self.part is not None:
+            self.part.finish()
+            self.exit_code = self.exit_code or self.part.exit_code
         run = self.run  # the pacer, waking up meanwhile, may forget it
         if run is not None:
             run.finish()
@@ -87,19 +93,28 @@ class _Process:
 _process = _Process()
 
 
-def play(story: Story) -> None:
-    """Say in a locustfile which story it plays."""
-    _process.stories[story.name] = story
-
-
 class Pacer(User):
-    """Starts every operation of the plan when it is due. One a process paces; more only idle."""
+    """Starts every operation of the plan when it is due. One a process paces; more only idle, as all do in a worker.
 
+    A locustfile derives a class from it for each story it plays. Under a shape each user is one user of that story.
+    """
+
+    abstract = True
     host = "http://region.test"  # shown by Locust; targets come from the run's region map
+    story: Story
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _process.stories[cls.story.name] = cls.story
 
     @task
     def pace(self) -> None:
         """Pace one session from its beginning to its end."""
+        if _process.part is not None:
+            gevent.sleep(_FOR_GOOD_S)
+            return
+        if self.environment.shape_class is not None:
+            _walk_in(self)
         if _process.pacing:
             _log.warning("this user idles: one user paces the whole plan, whatever the number of users")
             gevent.sleep(_FOR_GOOD_S)
@@ -118,29 +133,68 @@ class Pacer(User):
             _process.pacing = False
 
 
+def _prepared(environment: Any) -> Session:
+    """A session that plays the stories of the classes picked. Against a served region that may be some of them."""
+    found = _process.found or find_run(os.environ)
+    session, _process.session = _process.session, None
+    if not found.orchestrated:
+        picked = {kind.story.name for kind in environment.user_classes if issubclass(kind, Pacer)}
+        if session is None or set(session.plan.stories) != picked:
+            return Session(found, stories=[name for name in _process.stories if name in picked])
+    return session or _process.prepare(found)  # or: started again from Locust's page
+
+
+def _walk_in(user: Pacer) -> NoReturn:
+    """Be one of the users a shape asks for; the first opens the record, and the end of the test closes it."""
+    try:
+        if _process.walk_ins is None:
+            session = _prepared(user.environment)
+            zero_ns = session.await_zero()
+            _process.run = session.begin(zero_ns, observer(user.environment, zero_ns), walk_in=True)
+            _process.walk_ins = WalkIns(session, _process.run)
+        _process.walk_ins.live(user.story.name)
+    except HarnessError as error:
+        _log.error("%s", error)
+        _process.exit_code = error.exit_code
+        gevent.spawn(user.environment.runner.quit)
+    while True:
+        gevent.sleep(_FOR_GOOD_S)
+
+
+def _on_test_stop(**_: Any) -> None:
+    """Those who walked in are gone: what they had under way is cut off, and their record closed."""
+    if _process.walk_ins is not None:
+        _process.finish()
+        _process.walk_ins = _process.run = None
+
+
 def _pace(environment: Any) -> None:
-    session = _process.session
-    if session is None:  # a worker, or started again from Locust's page
-        session = _process.prepare(_process.found or find_run(os.environ), *_share(environment.runner))
+    session = _prepared(environment)
     zero_ns = session.await_zero()
-    _process.run = session.begin(zero_ns, _observer(environment, zero_ns))
+    _process.run = session.begin(zero_ns, observer(environment, zero_ns))
     session.play(_process.run)
     _process.finish()
     gevent.spawn(environment.runner.quit)
     gevent.sleep(_FOR_GOOD_S)  # until the runner, in quitting, ends this user
 
 
-def _share(runner: Any) -> tuple[int, int]:
-    """Which part of the schedule is ours: worker number, of how many."""
-    if not isinstance(runner, WorkerRunner):
-        return 0, 1
-    worker, workers = runner.worker_index, int(os.environ.get(WORKERS_VARIABLE, "0"))
-    if not 0 <= worker < workers:
-        raise SpecError(
-            f"{WORKERS_VARIABLE} is {workers}, but this is worker {worker} (from 0); set it to the number of workers, "
-            "in the environment of every worker"
-        )
-    return worker, workers
+def _on_user_error(user_instance: Any = None, exception: Any = None, **_: Any) -> None:
+    """A user of ours raised, in its `on_start` or while it paced: there is no load, and an exit code must say so."""
+    if isinstance(getattr(user_instance, "user", user_instance), Pacer):
+        if _process.exit_code is Exit.PASS:
+            _log.error("no load: the user who paces it raised %s: %s", type(exception).__name__, exception)
+        _process.exit_code = Exit.MACHINERY
+        gevent.spawn(user_instance.environment.runner.quit)
+
+
+def _on_parser(parser: Any, **_: Any) -> None:
+    """Before Locust forks: bad input ends the process now, while there is nobody to leave behind."""
+    if {"-h", "--help"} & set(sys.argv):
+        return
+    found, _rest = parser.parse_known_args()
+    if found.processes and not found.worker:
+        parser.set_defaults(expect_workers_max_wait=WORKERS_S_MAX)
+        _or_end(lambda: _process.prepare(find_run(os.environ)))
 
 
 def _on_quitting(environment: Any, **_: Any) -> None:
@@ -149,18 +203,40 @@ def _on_quitting(environment: Any, **_: Any) -> None:
     environment.process_exit_code = int(_process.exit_code)
 
 
-def _on_init(runner: Any, **_: Any) -> None:
+def _on_init(environment: Any, runner: Any, **_: Any) -> None:
     """Find the run and prepare it; bad input ends the process with its message."""
-    try:
-        _process.found = find_run(os.environ)
-        if isinstance(runner, LocalRunner):
+    if isinstance(runner, WorkerRunner):  # its master knows the run
+        _process.part = Worker(environment, _process.prepare)
+    else:
+        _or_end(lambda: _find(environment, runner))
+    if _process.part is not None:
+        _process.part.attach()
+    gevent.get_hub().loop.update_now()  # Locust's --run-time counts from what the loop takes for now
+    if os.environ.get(VARIABLE) and _stdin_is_pipe():
+        gevent.spawn(_end_with_parent)
+
+
+def _find(environment: Any, runner: Any) -> None:
+    _process.found = find_run(os.environ)
+    if environment.web_ui is not None:
+        from harness.load.plugin_tab import check_port  # with a page only: it brings the tab's modules
+
+        check_port(environment.web_ui.host or "0.0.0.0", environment.web_ui.port)  # noqa: S104 - Locust's own default
+    if isinstance(runner, LocalRunner):
+        if not environment.available_shape_classes:
             Pacer.fixed_count = 1
-            _process.session = _process.prepare(_process.found, 0, 1)
+        _process.session = _process.prepare(_process.found)
+    elif isinstance(runner, MasterRunner):
+        _process.part = Crew(environment, _process.found, _process.prepare)
+
+
+def _or_end(work: Callable[[], object]) -> None:
+    """Do it; an error that a person is meant to read ends the process."""
+    try:
+        work()
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(int(error.exit_code)) from error
-    if os.environ.get(VARIABLE) and _stdin_is_pipe():
-        gevent.spawn(_end_with_parent)
 
 
 def _stdin_is_pipe() -> bool:
@@ -184,40 +260,15 @@ def _end_with_parent() -> None:
             os._exit(Exit.TERMINATED)
 
 
-def _observer(environment: Any, zero_ns: int) -> Observer:
-    """Tells Locust's statistics about each attempt."""
-    fire = environment.events.request.fire
-    wall_zero_s = wall_s() - (monotonic_ns() - zero_ns) * 1e-9
-    failures: dict[str, AttemptFailed] = {}
-
-    def observe(want: Send, reply: Reply, sent_s: float, size: int) -> None:
-        failure = None
-        if not reply.ok:
-            words = f"{reply.result.name.lower()}: {reply.cause.name.lower()}"
-            failure = failures.get(words)
-            if failure is None:
-                failure = failures[words] = AttemptFailed(words)
-        operation = want.request.operation
-        fire(
-            request_type="POST",
-            name=f"/{operation}",
-            response_time=(reply.ended_s - sent_s) * 1e3,
-            response_length=size,
-            exception=failure,
-            context={},
-            start_time=sent_s + wall_zero_s,
-            url=f"http://{want.target}/{operation}",
-            response=None,
-        )
-
-    return observe
-
-
 def _attach() -> None:
     """Listen to Locust; on import, so that on `quitting`, which fires in reverse, nobody comes after."""
     hooks: Any = events  # untyped in Locust
     hooks.quitting.add_listener(_on_quitting)
     hooks.init.add_listener(_on_init)
+    hooks.test_stop.add_listener(_on_test_stop)
+    hooks.user_error.add_listener(_on_user_error)
+    hooks.init_command_line_parser.add_listener(_on_parser)
+    os.register_at_fork(after_in_child=die_with_parent)
 
 
 _attach()

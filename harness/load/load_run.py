@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 
 from harness.load.clock import RunClock, cpu_s
+from harness.load.crowd import CrowdPacer
 from harness.load.operations import Operations
 from harness.load.pacer import Arrival, pace
 from harness.load.recorder import FLUSH_EVERY_S
@@ -39,9 +40,16 @@ class LoadRun:
         self._guard = MemoryGuard()
         gevent.spawn(self._every_so_often)
 
-    def play(self, arrivals: Iterable[Arrival], drain_until_s: float) -> None:
-        """Pace the arrivals, then wait for what is open, at most until `drain_until_s`."""
-        pace(arrivals, self.clock.now_s, gevent.sleep, self._start)
+    def play(self, arrivals: Iterable[Arrival], drain_until_s: float, crowd: CrowdPacer | None = None) -> None:
+        """Pace the arrivals, and the turns of a crowd; then wait for what is open, at most until `drain_until_s`."""
+        turns = None if crowd is None else gevent.spawn(crowd.play, self.operations, self.clock.now_s, self.start)
+        try:
+            pace(arrivals, self.clock.now_s, gevent.sleep, self.start)
+            if turns is not None:
+                turns.get()  # what broke in it breaks here
+        finally:
+            if turns is not None:
+                turns.kill(block=False)
         self.operations.drain(drain_until_s - self.clock.now_s())
 
     def finish(self) -> None:
@@ -85,7 +93,8 @@ class LoadRun:
             "errors": operations.errors,
         }
 
-    def _start(self, arrival: Arrival) -> None:
+    def start(self, arrival: Arrival) -> None:
+        """Start one operation, and count it. Ends the greenlet that asks when the run is over."""
         if self.finished:
             raise gevent.GreenletExit  # ended from outside while the pacer was about to start one more
         self.scheduled += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gevent
@@ -26,6 +26,9 @@ from harness.record.layouts import Outcome
 _CUT_ROUNDS_MAX = 100
 IN_FLIGHT_MAX = 16_000  # 4,000 operations a second, open for 4 s; a greenlet holds some 15 kB
 _log = logging.getLogger(__name__)
+
+
+Ended = Callable[[int, Outcome, float], None]  # operation, outcome, when
 
 
 class Playing(NamedTuple):
@@ -48,6 +51,7 @@ class Operations:
         self.dropped = 0
         self.errors = 0  # operations that our own code broke
         self.lateness = Lateness()
+        self.ended: Ended | None = None  # told of each operation that ended, or had no room to start
         self._clock = driver.clock
         self._stories = list(stories)
         self._in_flight_max = in_flight_max
@@ -65,6 +69,8 @@ class Operations:
         if len(self._open) >= self._in_flight_max:
             self.dropped += 1
             self._row(arrival, -1, -1, Outcome.DROPPED, 0)
+            if self.ended is not None:
+                self.ended(arrival.op, Outcome.DROPPED, self._clock.now_s())
             return
         self._idle.clear()
         self.started += 1
@@ -110,6 +116,8 @@ class Operations:
             del self._open[op]
             if not self._open:
                 self._idle.set()
+            if self.ended is not None and finished_ns >= 0:
+                self.ended(op, outcome, finished_ns * 1e-9)
 
     def _row(self, arrival: Arrival, started_ns: int, finished_ns: int, outcome: Outcome, attempts: int) -> None:
         _, context, app = self._stories[arrival.story]

@@ -11,8 +11,9 @@ that is the generator's fault, and makes the run invalid. One that starts more t
 is *late*, and counted; its latency is taken from the intended moment all the same.
 
 When the loop itself is behind, it lets the others run after every `BURST` starts, so that what was started also moves.
-Slices: worker k of n takes operations k, k + n, k + 2n, ... of the one schedule, so any number of workers together
-start exactly the plan. Source: G. Tene on coordinated omission; wrk2.
+Shares: worker k of n takes operations k, k + n, k + 2n, ... of the one schedule, so any number of workers together
+start exactly the plan, under the numbers that one process would give them.
+Source: G. Tene on coordinated omission; wrk2.
 """
 
 from __future__ import annotations
@@ -75,6 +76,13 @@ def _upper_edge_s(place: int) -> float:
     if place == _FINE_BINS + _COARSE_BINS - 1:
         return math.inf
     return _FINE_END_S + (place - _FINE_BINS + 1) * _COARSE_S
+
+
+def share(worker: int, workers: int) -> slice:
+    """Which places of the schedule (from 0) worker number `worker` (from 0) of `workers` starts."""
+    if not 0 <= worker < workers:
+        raise ValueError(f"worker {worker} of {workers}: workers are numbered from 0")
+    return slice(worker, None, workers)
 
 
 def repeated(

@@ -5,6 +5,8 @@
     test_start .. test_stop    one recording, one run folder; the web page may start another
     quitting                   the exit code
 
+With a web page there is a tab on it (`harness.load.plugin_tab`), which is told of the same moments.
+
 Traps. A listener that raises is logged and passed over, so each of ours turns what goes wrong into the run's own end.
 `quitting` fires in reverse and the first listener has the last word, so ours is put first in the list even when the
 locustfile came before. A code that the locustfile itself set there (Locust's documentation teaches that as a criterion)
@@ -33,6 +35,8 @@ from locust.runners import LocalRunner
 from harness.errors import Exit, HarnessError, SpecError
 from harness.load.plugin_session import PluginSession
 from harness.load.plugin_settings import Settings
+from harness.load.plugin_tab import PluginTab
+from harness.load.web.door import HERE
 
 _log = logging.getLogger(__name__)
 _PREFIX = "--blackstart-"
@@ -53,13 +57,16 @@ class _Plugin:
         self.code: Exit | None = None  # of the last test
         self.signalled = Exit.INTERRUPTED
         self.leaving = False
+        self.tab: PluginTab | None = None
 
     def fail(self, environment: Any, error: HarnessError) -> None:
-        """Say it, and end the process with its code."""
+        """Say it, and end the process with its code; with a web page, end the test, and the page says it too."""
         _log.error("%s", error)
         self.code = error.exit_code
         if environment is not None and environment.runner is not None:
-            gevent.spawn(environment.runner.quit)
+            gevent.spawn(environment.runner.quit if self.tab is None else environment.runner.stop)
+        if self.tab is not None:
+            self.tab.say(str(error))
 
 
 _plugin = _Plugin()
@@ -107,6 +114,7 @@ def _on_parser(parser: Any, **_: Any) -> None:
     add(f"{_PREFIX}allow-host", metavar="HOST", action="append", help="host that load may go to; may be given again")
     add(f"{_PREFIX}deadline", metavar="DURATION", help="a slower success is late, as in 500ms (default: the file's)")
     add(f"{_PREFIX}by-hand", action="store_true", help="the timeline's moments are told, and you carry them out")
+    parser.set_defaults(web_host=HERE)  # Locust's own page would be open to everybody, and with it our buttons
     if not _has_users(User):
         _end(_NOBODY)
     if {"-h", "--help"} & set(sys.argv):
@@ -127,6 +135,8 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
             raise SpecError(_ONE_PROCESS)
         _plugin.settings = Settings.of(environment)
         _plugin.settings.check()
+        if environment.web_ui is not None:
+            _plugin.tab = PluginTab(environment.web_ui, _plugin.settings)
     except HarnessError as error:
         _end(str(error), error.exit_code)
     gevent.signal_handler(signal.SIGTERM, _on_sigterm)
@@ -163,6 +173,8 @@ def _on_test_start(environment: Any, **_: Any) -> None:
     _plugin.code = None
     _plugin.session = PluginSession(_plugin.settings)
     _plugin.session.begin(functools.partial(_plugin.fail, environment))
+    if _plugin.tab is not None:
+        _plugin.tab.begun(_plugin.session)
 
 
 @_guarded
@@ -189,9 +201,14 @@ def _on_test_stopping(_: Any, **_found: Any) -> None:
 @_guarded
 def _on_test_stop(_: Any, **_found: Any) -> None:
     session, _plugin.session = _plugin.session, None
-    if session is not None:
-        code = session.finish()
-        _plugin.code = _plugin.code or code
+    if session is None:
+        return
+    if _plugin.tab is not None:
+        _plugin.tab.over()  # what was pressed is healed and written down before the record is closed
+    code = session.finish()
+    _plugin.code = _plugin.code or code
+    if _plugin.tab is not None:
+        _plugin.tab.ended(session.folder, code)
 
 
 def _on_quitting(environment: Any, **_: Any) -> None:
@@ -207,6 +224,8 @@ def _on_quitting(environment: Any, **_: Any) -> None:
     if code is Exit.PASS and theirs:
         code = Exit.CRITERION_FAILED
     environment.process_exit_code = int(code)
+    if _plugin.tab is not None:
+        _plugin.tab.stop()
 
 
 def _on_broken_locustfile(before: Any, kind: Any, error: Any, trace: Any) -> None:

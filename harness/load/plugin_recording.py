@@ -21,6 +21,8 @@ Leaves out: response sizes and names of requests, which stay in Locust's statist
 from __future__ import annotations
 
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -227,6 +229,7 @@ class Recording:
             "ended": None,
             "exit_code": None,
             "message": None,
+            "command": shlex.join(["locust", *sys.argv[1:]]),  # without what the environment may have said
             "clock": "CLOCK_MONOTONIC",
             "zero_monotonic_ns": self.zero_ns,
             "network": None,

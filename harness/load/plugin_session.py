@@ -29,9 +29,11 @@ from harness.load import plugin_hosts
 from harness.load.clock import monotonic_ns, wall_s
 from harness.load.plugin_plan import LEAST_S, is_longer
 from harness.load.plugin_recording import Recording, mismatch
-from harness.load.plugin_region import Operator, Ports, Watcher, ports_of
+from harness.load.plugin_region import Operator, Watcher
 from harness.load.plugin_settings import Settings
 from harness.load.plugin_told import user_of
+from harness.load.ports import Ports, ports_of
+from harness.load.web.desk import Running
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.timeline import Due, edges
@@ -112,7 +114,7 @@ class PluginSession:
         if short and self.settings.experiment is not None and not reasons:
             self.recording.entry("stop", state="stopped", why="the load ended before the phases of its plan did")
         self.recording.close(plan, until_s, reasons)
-        measures = analyse(self.folder)
+        measures = self._judged()
         code = worth(measures)
         if code is Exit.PASS and self.settings.experiment is None and not measures["recovered"]:
             code = Exit.CRITERION_FAILED  # without a file, staying within the lines is the criterion
@@ -123,6 +125,17 @@ class PluginSession:
         self.recording.ended(code, str(measures["verdict"]), _rfc3339())
         sys.stderr.write("\n".join(_told(measures, self.folder.path)) + "\n")
         return code
+
+    def running(self) -> Running:
+        """This test for the page."""
+        return Running(self.folder, self.folder.read_json(self.folder.plan), self.recording.now_s, self._ports)
+
+    def _judged(self) -> dict[str, Any]:
+        """The measures; with a page to serve they are taken in a thread, because this may be the hub of a route."""
+        if self.environment.web_ui is None:
+            return analyse(self.folder)
+        found: dict[str, Any] = gevent.get_hub().threadpool.apply(analyse, (self.folder,))
+        return found
 
     def _as_it_was(self) -> tuple[Plan, float, bool]:
         """The plan with the length the load had, when its load ended, and whether that was before its planned end."""
@@ -177,7 +190,9 @@ class PluginSession:
         """Phases and edges as they come, and the end of the load where the plan has one."""
         plan = self.recording.plan
         moments: list[tuple[float, int, Due | None, str]] = [
-            (due.at_s, 1, due, "") for due in edges(plan) if due.component not in ("load", "pause")
+            (due.at_s, 1, due, "")
+            for due in (() if self.settings.by_buttons else edges(plan))
+            if due.component not in ("load", "pause")
         ]
         moments += [(phase.start_s, 0, None, phase.name) for phase in plan.phases]
         for at_s, _, due, name in sorted(moments, key=lambda moment: moment[:2]):

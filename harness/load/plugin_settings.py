@@ -62,6 +62,11 @@ class Settings:
         return cls(environment, {key[len(prefix) :]: found[key] for key in found if key.startswith(prefix)})
 
     @property
+    def by_buttons(self) -> bool:
+        """Whether the timeline is left to whoever presses buttons on the page."""
+        return self.by_hand and self.served is not None and self.environment.web_ui is not None
+
+    @property
     def name(self) -> str:
         """What the run is called: the experiment's file, or the locustfile."""
         if self.experiment is not None:
@@ -100,6 +105,11 @@ class Settings:
             )
         self.allowed |= frozenset(plan.experiment.allow_hosts)
         return plugin_hosts.check_hosts(urls, self.allowed)
+
+    def facts(self) -> dict[str, Any]:
+        """The plan of the next test for the page, as in plan.json; without a region there is nothing to press."""
+        facts = self.plan().to_json()
+        return facts if self.served is not None else facts | {"components": {}}
 
     def plan(self, length_s: float | None = None) -> Plan:
         """The plan of a test that starts now, or of one that has lasted `length_s`. Raises SpecError."""

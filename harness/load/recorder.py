@@ -10,6 +10,10 @@ death. `close` may be called from all of them and acts once.
     rows/<worker>-gauge.rows       component "load", 4 readings a second
     <worker>.json                  scheduled = started + dropped; lateness; what was left unfinished
 
+Of several workers each is a component of its own in the gauges ("load-0", "load-1"), because readings of one name are
+one curve. Their waiting work is then left to the rows, which count it over all of them; `orbit` and `slot_queue` are
+what each had.
+
 Leaves out: what Locust's own statistics show; they are fed as well, and never read back.
 """
 
@@ -24,10 +28,13 @@ from harness.record.rows import RowWriter
 
 FLUSH_EVERY_S = 0.25
 COMPONENT = "load"
+_OF_ONE = {"waiting_orbit": "orbit", "waiting_slot": "slot_queue"}
 
 
 class Recorder:
-    """All files of one load process. `worker` names it ("load-0"); ids in rows index the name lists given here."""
+    """All files of one load process. `worker` names it ("load-0"), `alone` says there is no other; ids in rows index
+    the name lists given here. `zero_ns` is the run's zero as its plan has it.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class Recorder:
         apps: Sequence[str],
         targets: Sequence[str],
         gauges: Sequence[str],
+        alone: bool = True,
     ) -> None:
         self.name = f"load-{worker}"
         self.summary_path = folder.path / f"{self.name}.json"
@@ -47,7 +55,9 @@ class Recorder:
         names = {"story": list(stories), "app": list(apps), "worker": workers}
         self._operations = self._writer("operation", zero_ns, names)
         self.attempts = self._writer("attempt", zero_ns, {"target": list(targets)})
-        self._gauges = self._writer("gauge", zero_ns, {"component": [COMPONENT], "gauge": list(gauges)})
+        told = list(gauges) if alone else [_OF_ONE.get(name, name) for name in gauges]
+        component = COMPONENT if alone else self.name
+        self._gauges = self._writer("gauge", zero_ns, {"component": [component], "gauge": told})
         self._gauge_ids = {name: number for number, name in enumerate(gauges)}
         self.outcomes = [0] * len(Outcome)
         self._closed = False

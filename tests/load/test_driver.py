@@ -366,3 +366,19 @@ def test_a_late_reply_that_came_between_two_wants_saves_the_next_send(make_bench
     assert [reply.result for reply in replies] == [Result.TIMEOUT, Result.OK]
     assert len(bench.pool.requests) == 1
     assert [row["result"] for row in bench.rows()] == [Result.TIMEOUT]
+
+
+def test_a_late_reply_is_an_answer_within_its_own_call_only(make_bench: MakeBench) -> None:
+    """A story of several calls: the first call's late reply ends that call, and the next one is sent."""
+    bench = make_bench(answers_after(0.02, 0.0), late_replies=True)
+    first, late, second = bench.play(send(0, 0.005), Wait(60.0), send(0, 1.0))
+    assert (first.result, late.body, second.result, second.body) == (Result.TIMEOUT, 1, Result.OK, 2)
+    assert len(bench.pool.requests) == 2
+    assert [row["result"] for row in bench.rows()] == [Result.TIMEOUT, Result.OK]
+
+
+def test_a_call_that_was_given_up_cannot_answer_the_next(make_bench: MakeBench) -> None:
+    bench = make_bench(answers_after(0.02, 0.04), late_replies=True)
+    replies = bench.play(send(0, 0.005), send(0, 1.0))
+    assert [(reply.result, reply.body) for reply in replies] == [(Result.TIMEOUT, None), (Result.OK, 2)]
+    assert bench.pool.given_up == 1  # the first call's exchange ends when the second begins

@@ -512,13 +512,14 @@ def test_a_signal_closes_the_record_first(
     assert (manifest["state"], manifest["exit_code"]) == ("interrupted" if options else "completed", found.code)
 
 
-def test_a_port_in_use_is_our_world_in_the_way(tmp_path: Path) -> None:
+def test_a_port_in_use_is_said_before_anything_begins(tmp_path: Path) -> None:
     with Counting() as server:
         port = server.url.rpartition(":")[2]
         options = ("-H", server.url, "--web-host", "127.0.0.1", "--web-port", port)
         found = finished(start(tmp_path, place(tmp_path), *options, ui=True), tmp_path)
-    assert (found.code, found.folder) == (4, None), found.said
+    assert (found.code, found.folder) == (2, None), found.said
     assert "Address already in use" in found.said
+    assert "--web-port" in found.said
 
 
 def test_an_experiment_gives_phases_lines_criteria_and_the_end(tmp_path: Path) -> None:

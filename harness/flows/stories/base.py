@@ -26,6 +26,7 @@ from harness import seeds
 from harness.errors import SpecError
 from harness.flows.call import CallResult, Client, call
 from harness.flows.wants import Answer, Request, Want
+from harness.policies.crowd import user_of
 
 _DRAWS = 8  # the most a story takes for one operation
 
@@ -50,13 +51,17 @@ class StoryContext(NamedTuple):
     luck: tuple[int, ...]  # the beginning of draws number 0, 1, ...
     criticality: Mapping[str, int]  # of operations; 0, the most critical, for those it does not name
     memory: dict[str, Any]  # what the story keeps from operation to operation, as an app on a phone does
+    seat: tuple[int, int] = (0, 0)  # in a closed loop: users of the run, and the number of this story's first
 
     def draw(self, what: int, op: int) -> float:
         """The draw in (0, 1) number `what` of operation `op`, the same as seeds.draw(seed, stream, what, op)."""
         return seeds.draw_near(self.luck[what], op)
 
     def user(self, op: int) -> int:
-        """Who does operation `op`: 0 to users - 1, all alike."""
+        """Who does operation `op`: 0 to users - 1, all alike; in a closed loop the one whose turn it is."""
+        every, first = self.seat
+        if every:
+            return (user_of(op, every) - first) % self.users
         return int(self.draw(0, op) * self.users)
 
     def kind(self, op: int) -> str:
@@ -86,6 +91,7 @@ def make_context(
     mix: Mapping[str, float],
     deadline_s: float,
     criticality: Mapping[str, int] | None = None,
+    seat: tuple[int, int] = (0, 0),
 ) -> StoryContext:
     """The context of a story. `mix` gives shares by operation. Raises SpecError for an operation it does not have."""
     unknown = sorted(set(mix) - set(story.operations))
@@ -103,8 +109,9 @@ def make_context(
     stream = seeds.stream_id(f"story/{story.name}")
     luck = tuple(seeds.mix(seed, stream, what) for what in range(_DRAWS))
     return StoryContext(
-        seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream, luck, criticality or {}, {}
-    )
+        seed, client, deadline_s, users, tuple(zip(edges, names, strict=True)), stream, luck, criticality or {}, {},
+        seat,
+    )  # fmt: skip
 
 
 def ask(

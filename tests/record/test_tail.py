@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.tail import Tail
 from harness.record.rows import RowWriter
+from harness.record.tail import Tail
 
 
 def gauge_file(path: Path, count: int) -> bytes:
