@@ -26,7 +26,7 @@ from support.one_run import bare_region, make_run, median, show
 
 from harness.load.driver import Talk
 from harness.load.find_run import Found
-from harness.load.hooks import _observer
+from harness.load.observing import observer
 from harness.load.operations import judge
 from harness.load.session import Session
 
@@ -70,7 +70,7 @@ def measure(folder, args) -> None:
 
     environment = Environment(user_classes=[Reader])
     runner = environment.create_local_runner()
-    run = session.begin(zero_ns, _observer(environment, zero_ns))
+    run = session.begin(zero_ns, observer(environment, zero_ns))
     operations, recorder, clock = run.operations, run.operations.recorder, run.clock
     module, context, app = operations._stories[0]
     real = (recorder._operations, recorder.attempts)

@@ -33,7 +33,7 @@ from harness import seeds
 from harness.arrivals import arrivals_s, surge_s
 from harness.errors import RecordError, SpecError
 from harness.spec.events import events_of
-from harness.spec.experiment import Experiment
+from harness.spec.experiment import Experiment, Load
 from harness.spec.load import ExperimentFile, resolved_experiment
 from harness.spec.moments import Span as Phase
 from harness.spec.surges import surges_of
@@ -43,7 +43,7 @@ from harness.units import show_s
 
 SCHEMA_VERSION: Final = 1
 ENGINES: Final = ("live", "world")
-_NOT_IN_FINGERPRINT: Final = ("title", "description", "seed", "repeat", "expect")
+_NOT_IN_FINGERPRINT: Final = ("title", "description", "incident", "seed", "repeat", "expect")
 
 
 class Event(NamedTuple):
@@ -123,9 +123,14 @@ class Plan:
         return self.experiment.spans()[name]
 
     def schedule(self) -> Schedule:
-        """Every operation due in [0, load_end_s), merged over stories; the same for the same seed and spec."""
-        times, stories = [], []
+        """Every operation due in [0, load_end_s), merged over stories; the same for the same seed and spec.
+
+        Without those of closed loops: when they are due depends on the answers (`Experiment.crowds`).
+        """
+        times, stories = [np.empty(0)], [np.empty(0, dtype=np.uint16)]
         for index, (story, load) in enumerate(self.experiment.load.items()):
+            if load.arrivals is None:
+                continue
             due_s = arrivals_s(load.arrivals, self.seed, story, self.load_end_s)
             times.append(due_s)
             stories.append(np.full(due_s.size, index, dtype=np.uint16))
@@ -133,7 +138,8 @@ class Plan:
         surges = surges_of(self.experiment, events_of(self.experiment).events)
         if not surges:
             return plain
-        times = [surge_s(surge, self.experiment.load[surge.story].arrivals, self.seed) for surge in surges]
+        own = {story: load.arrivals for story, load in self.experiment.load.items() if load.arrivals is not None}
+        times = [surge_s(surge, own[surge.story], self.seed) for surge in surges]
         number = {story: index for index, story in enumerate(self.experiment.load)}
         stories = [
             np.full(due_s.size, number[surge.story], dtype=np.uint16)
@@ -229,8 +235,7 @@ class Plan:
             carries = "no load" if phase.name == "drain" else "load"
             lines.append((phase.start_s, 0, f"phase   {phase.name}, {show_s(phase.end_s - phase.start_s)}, {carries}"))
         for story, load in self.experiment.load.items():
-            rate, process = load.arrivals.rate_per_s, load.arrivals.process
-            lines.append((0.0, 1, f"load    {story}: {rate:g}/s, {process}, {load.users} users"))
+            lines.append((0.0, 1, f"load    {story}: {_asked(load)}"))
         resolved = events_of(self.experiment).events
         lines += [(event.at_s, 2, _line(event)) for event in self.timeline if event.at_s is not None]
         lines += [(timed.ends_s, 1, f"heal    {timed.what} ends") for timed in resolved if _end_is_told(timed)]
@@ -272,8 +277,8 @@ def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engin
 def fingerprint(experiment: Experiment) -> str:
     """16 hex digits that two runs share exactly when they ran the same thing.
 
-    A hash over the resolved variant as written, without title, description, seed, repeat and expect, and over the
-    version of this suite. The seed is left out, so that runs of one variant with several seeds group together.
+    A hash over the resolved variant as written, without title, description, incident, seed, repeat and expect, and over
+    the version of this suite. The seed is left out, so that runs of one variant with several seeds group together.
     """
     spec = {key: value for key, value in experiment.written().items() if key not in _NOT_IN_FINGERPRINT}
     text = json.dumps([harness.__version__, spec], sort_keys=True, separators=(",", ":"))
@@ -286,6 +291,14 @@ def _merged(times: list[NDArray[np.float64]], stories: list[NDArray[np.uint16]],
     order = np.argsort(intended_s, kind="stable")
     op = np.arange(after + 1, after + intended_s.size + 1, dtype=np.uint64)
     return Schedule(op, np.concatenate(stories)[order], intended_s[order])
+
+
+def _asked(load: Load) -> str:
+    if load.arrivals is not None:
+        return f"{load.arrivals.rate_per_s:g}/s, {load.arrivals.process}, {load.users} users"
+    assert load.think_s is not None, "a load without arrivals has think times"
+    after = show_s(load.think_s)
+    return f"{load.users} users, each {after} after an answer (a closed loop: at most {load.rate_per_s:g}/s)"
 
 
 def _line(event: Event, condition: str = "") -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 _DURATION_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _RATE_PER_S = {"s": 1.0, "m": 1.0 / 60.0, "min": 1.0 / 60.0, "h": 1.0 / 3600.0}
@@ -43,6 +44,8 @@ def rate_per_s(text: object) -> float:
 def fraction(text: object) -> float:
     """A share such as "95%" or 0.95, as a float. Raises ValueError as `duration_s` does."""
     if isinstance(text, int | float) and not isinstance(text, bool):
+        if isinstance(text, int) and abs(text) > sys.float_info.max:
+            return math.inf if text > 0 else -math.inf
         return float(text)
     match = _PERCENT.match(text) if isinstance(text, str) else None
     if match is None:

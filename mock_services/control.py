@@ -31,7 +31,8 @@ from aiohttp import web
 from mock_services.contract import Component, Journalist, Params
 
 TOKEN_HEADER = "X-Blackstart-Token"  # noqa: S105 - a header's name, not a secret
-TTL_S_MAX = 3600.0
+TTL_S_MAX = 90_000.0  # longer than the longest run there may be, which takes a day
+_CRASH = "crash"
 _OPEN = frozenset({"/_health", "/metrics"})
 _NOT_METRIC = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -79,6 +80,7 @@ class Faults:
         until_s = self._now_s() + ttl_s
         self._on[name] = _On(params, until_s, timer)
         self._journal.write("inject", fault=name, params=params, ttl_s=ttl_s, replaced=before is not None)
+        self.note_dead(f"fault {name!r}", name)
         return {"fault": name, "until_s": until_s}
 
     def heal(self, name: str, why: str) -> dict[str, Any]:
@@ -92,6 +94,12 @@ class Faults:
             fault.off()
             self._journal.write("heal", fault=name, why=why)
         return {"fault": name, "healed": was is not None}
+
+    def note_dead(self, what: str, name: str = "") -> None:
+        """Write down what met a process that has crashed: it is done to what the process will be once it is back."""
+        if _CRASH in self._on and name != _CRASH:
+            text = f"{what} met a dead process (crash is on); what was set is felt once it is back"
+            self._journal.write("note", text=text)
 
     def heal_all(self, why: str) -> None:
         """Switch everything off."""
@@ -205,6 +213,7 @@ class ControlPort:
         except ValueError as error:
             raise RefusedError(400, f"action {name!r}: {error}") from error
         self._journal.write("action", action=name, params=params, result=result)
+        self.faults.note_dead(f"action {name!r}")
         return web.json_response({"action": name, "result": result})
 
     def _readings(self, reset: bool) -> dict[str, float]:

@@ -11,6 +11,7 @@ Where to look:
     validity, reconcile             whether the record can support that word
     backlog, capacity, wasted, amplification, latency, dns     one measure each
     measures, expect, drawing       assembled for files, criteria and charts
+    held, tables                    series in windows, for criteria; rows as plain tables, for other tools
 
 `live` and `load` import only `windows`; importing this package loads nothing by itself.
 """

@@ -11,6 +11,7 @@ is looked up in the store's effect log, by its operation number:
     records of one key applied in another order than the one they carry          out_of_order
     tables that the effect log does not lead to, entry by entry                  mismatched
     sum of all account movements, exactly, in pence                              money_created
+    items of which two stores hold two newest versions (`divergence.py`)         divergent
 
 The effect log is the ground truth: it is written when a write takes effect and read by nothing else. Which operations
 must leave a record, and where, is data in the plan (`apps`); what an app owes or threw away is in its export.
@@ -23,10 +24,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from harness import seeds
-from harness.analyse.load_run import Run, chunks
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analyse import operation_kinds
+from harness.analyse.divergence import divergence
+from harness.analyse.load_run import Run
 from harness.errors import RecordError
 from harness.record.layouts import Outcome
 
@@ -93,6 +99,10 @@ def audit(run: Run) -> dict[str, Any] | None:
     found = {name: app.written() for name, app in sorted(counts.items())}
     total = {key: sum(app[key] for app in found.values()) for key in ("lost", "expired", "duplicated", "stuck")}
     every = [effect for log in effects.values() for effect in log]
+    apart = None  # with one store there is nothing to grow apart from
+    if all(name in effects for name in _STORES):
+        copies = (stores[_STORES[1]] or {}).get("copies") or []
+        apart = divergence(effects[_STORES[0]], effects[_STORES[1]], copies)
     return {
         "schema_version": 1,
         "partial": bool(reasons),
@@ -101,20 +111,27 @@ def audit(run: Run) -> dict[str, Any] | None:
         "out_of_order": _out_of_order(every),
         "mismatched": sum(_mismatched(stores[name] or {}, log) for name, log in effects.items()),
         "money_created": sum(effect.add.get("balance", 0) for effect in every if effect.add is not None),
+        "divergent": None if apart is None else apart["items"],
+        "divergence": apart,
         "by_app": found,
     }
 
 
-def _records(effects: Mapping[str, Iterable[Effect]]) -> dict[tuple[str, int], int]:
-    """(table, operation) -> records. One that two stores hold under one key is a replica, not a second record."""
+def _records(effects: Mapping[str, Iterable[Effect]]) -> dict[str, dict[int, int]]:
+    """Table -> operation -> records. One that two stores hold under one key is a replica, not a second record."""
+    records: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    if len(effects) == 1:  # as in nearly every run
+        for _, table, _, put, _ in next(iter(effects.values())):
+            if put is not None and isinstance(op := put.get("op"), int) and op >= 0:
+                records[table][op] += 1
+        return records
     puts: dict[tuple[str, int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for store, log in effects.items():
-        for effect in log:
-            if effect.put is not None and isinstance(effect.put.get("op"), int):
-                puts[effect.table, effect.put["op"], effect.key][store] += 1
-    records: dict[tuple[str, int], int] = defaultdict(int)
+        for _, table, key, put, _ in log:
+            if put is not None and isinstance(op := put.get("op"), int) and op >= 0:
+                puts[table, op, key][store] += 1
     for (table, op, _), by_store in puts.items():
-        records[table, op] += max(by_store.values())
+        records[table][op] += max(by_store.values())
     return records
 
 
@@ -122,24 +139,6 @@ def _apps_of(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The plan's apps: story -> {app, sector, operations: {name: {criticality, value, effect, fallback}}, mix}."""
     apps = plan.get("apps") or {}
     return {str(story): app for story, app in apps.items() if app.get("operations")}
-
-
-def kinds(plan: Mapping[str, Any], story: str, ops: Iterable[int]) -> Iterable[str]:
-    """What each operation of a story is: the story's own draw (`StoryContext.kind`), from what the plan keeps."""
-    mix = {name: share for name, share in plan["apps"][story]["mix"].items() if share > 0.0}
-    names = list(mix)
-    if len(names) == 1:
-        return (names[0] for _ in ops)
-    total, edges, share = sum(mix.values()), [], 0.0
-    for part in mix.values():
-        share += part
-        edges.append(share / total)
-    edges[-1] = 1.0
-    luck = seeds.mix(int(plan["seed"]), seeds.stream_id(f"story/{story}"), 1)
-    return (
-        next(name for name, edge in zip(names, edges, strict=True) if u < edge)
-        for u in (seeds.draw_after(luck, op) for op in ops)
-    )
 
 
 def _export(run: Run, component: str, reasons: list[str]) -> dict[str, Any] | None:
@@ -156,14 +155,13 @@ def _export(run: Run, component: str, reasons: list[str]) -> dict[str, Any] | No
 def _effects(store: Mapping[str, Any]) -> Iterable[Effect]:
     log = store.get("effects") or {}
     columns = {name: number for number, name in enumerate(log.get("columns", ()))}
-    for row in log.get("rows", ()):
-        t_s, table, key, put, add = (row[columns[name]] for name in ("t_s", "table", "key", "put", "add"))
-        yield Effect(t_s, table, key, put, add)
+    rows = log.get("rows", ())
+    return map(Effect._make, map(itemgetter(*(columns[name] for name in Effect._fields)), rows)) if rows else ()
 
 
 def _count(
     run: Run, story: str, app: Mapping[str, Any], exported: Mapping[str, Any] | None,
-    records: Mapping[tuple[str, int], int],
+    records: Mapping[str, Mapping[int, int]],
 ) -> _App:  # fmt: skip
     """One story's operations against the records they left. Without the app's export nothing is called lost."""
     count = _App()
@@ -171,36 +169,49 @@ def _count(
     owed = _since(exported, "owed")
     expired = _since(exported, "expired")
     end_s = float((exported or {}).get("t_s", 0.0))
-    for file in run.of("operation"):
-        stories = file.names.get("story", [])
-        if story not in stories:
-            continue
-        number = stories.index(story)
-        for rows in chunks(file):
-            mine = rows[rows["story"] == number]
-            ops, outcomes = mine["op"].tolist(), mine["outcome"].tolist()
-            for op, outcome, kind in zip(ops, outcomes, kinds(run.plan, story, ops), strict=True):
-                table = effect_of.get(kind)
-                if table is None:
-                    continue
-                left = records.get((table, op), 0)
-                if left > 1:
-                    count.duplicated += left - 1
-                    count.twice.append(op)
-                if outcome not in _ACKNOWLEDGED:
-                    count.done += left > 0
-                    count.not_done += left == 0
-                else:
-                    count.acknowledged += 1
-                if left == 0 and op in owed:
-                    count.stuck.append(op)
-                    count.oldest_s = max(count.oldest_s, end_s - owed[op])
-                elif left == 0 and outcome in _ACKNOWLEDGED and exported is not None:
-                    count.lost.append(op)
-                    count.expired += op in expired
-                elif left == 0 and op in expired:
-                    count.expired += 1
+    kinds = operation_kinds.of(run.plan, story)
+    left_of = {table: _Counted(records.get(table, {})) for table in set(effect_of.values())}
+    owing, threw_away = _Counted(dict.fromkeys(owed, 1)), _Counted(dict.fromkeys(expired, 1))
+    for rows in operation_kinds.operations(run, story):
+        kind = kinds.numbers(rows["op"])
+        for number, name in enumerate(kinds.names):
+            if name not in effect_of:
+                continue
+            mine = rows[kind == number]
+            ops, told = mine["op"], np.isin(mine["outcome"], _ACKNOWLEDGED)
+            left = left_of[effect_of[name]].of(ops)
+            none, is_owed, was_thrown = left == 0, owing.of(ops) > 0, threw_away.of(ops) > 0
+            count.acknowledged += int(told.sum())
+            count.done += int((~told & ~none).sum())
+            count.not_done += int((~told & none).sum())
+            count.duplicated += int((left[left > 1] - 1).sum())
+            count.twice += ops[left > 1].tolist()
+            stuck = ops[none & is_owed].tolist()
+            count.stuck += stuck
+            count.oldest_s = max([count.oldest_s, *(end_s - owed[op] for op in stuck)])
+            if exported is not None:
+                count.lost += ops[none & ~is_owed & told].tolist()
+            count.expired += int((none & ~is_owed & was_thrown).sum())
+    for found in (count.lost, count.twice, count.stuck):
+        found.sort()
     return count
+
+
+class _Counted:
+    """A number for each of some operations, and 0 for all others; asked for many at once."""
+
+    def __init__(self, numbers: Mapping[int, int]) -> None:
+        self._ops = np.fromiter(numbers, np.uint64, len(numbers))
+        self._numbers = np.fromiter(numbers.values(), np.int64, len(numbers))
+        order = np.argsort(self._ops)
+        self._ops, self._numbers = self._ops[order], self._numbers[order]
+
+    def of(self, ops: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The number of each operation."""
+        if not self._ops.size:
+            return np.zeros(ops.size, np.int64)
+        at = np.minimum(np.searchsorted(self._ops, ops), self._ops.size - 1)
+        return np.where(self._ops[at] == ops, self._numbers[at], 0)
 
 
 def _since(exported: Mapping[str, Any] | None, key: str) -> dict[int, float]:
@@ -234,8 +245,9 @@ def _mismatched(store: Mapping[str, Any], effects: Iterable[Effect]) -> int:
             for field, amount in (effect.add or {}).items():
                 value[field] = value.get(field, 0) + amount
     theirs: Mapping[str, Mapping[str, Any]] = store.get("tables") or {}
-    return sum(
-        ours.get(table, {}).get(key) != theirs.get(table, {}).get(key)
-        for table in {*ours, *theirs}
-        for key in {*ours.get(table, {}), *theirs.get(table, {})}
-    )
+    wrong = 0
+    for table in {*ours, *theirs}:
+        mine, found = ours.get(table, {}), theirs.get(table, {})
+        if mine != found:  # nearly never
+            wrong += sum(mine.get(key) != found.get(key) for key in {*mine, *found})
+    return wrong

@@ -2,7 +2,7 @@
 
 A run's goodput is one number, and shedding is meant to move it the wrong way: who sheds well loses most of the cheap
 work and none of the dear. Judged by the total, that looks like failing. So here the share of good operations is counted
-for each criticality over all apps, and for each kind of operation of each story:
+for each criticality over all apps, for each app, and for each kind of operation of each story:
 
     share = good in time / due         by intended start, in the outage [fault, fix), the recovery [fix, load end), and
                                        both together
@@ -18,8 +18,10 @@ import math
 from collections import defaultdict
 from typing import Any, NamedTuple
 
-from harness.analyse.audit import kinds
-from harness.analyse.load_run import Run, chunks
+import numpy as np
+
+from harness.analyse import operation_kinds
+from harness.analyse.load_run import Run
 from harness.analyse.moments import Moments
 from harness.record.layouts import Outcome
 
@@ -40,9 +42,10 @@ class _Tally:
 
 
 class Shares(NamedTuple):
-    """The tallies by criticality, and by story and operation."""
+    """The tallies by criticality, by app, and by story and operation."""
 
     by_criticality: dict[int, _Tally]
+    by_app: dict[str, _Tally]
     by_operation: dict[str, dict[str, _Tally]]
 
 
@@ -60,6 +63,7 @@ def goodput_share(run: Run, moments: Moments) -> dict[str, Any] | None:
 def _written(found: Shares, *parts: int) -> dict[str, Any]:
     return {
         "by_criticality": {str(c): tally.share(*parts) for c, tally in sorted(found.by_criticality.items())},
+        "by_app": {app: tally.share(*parts) for app, tally in sorted(found.by_app.items())},
         "by_operation": {
             story: {kind: tally.share(*parts) for kind, tally in sorted(tallies.items())}
             for story, tallies in sorted(found.by_operation.items())
@@ -69,20 +73,26 @@ def _written(found: Shares, *parts: int) -> dict[str, Any]:
 
 def _count(run: Run, moments: Moments) -> Shares:
     apps = {story: app for story, app in run.plan["apps"].items() if app.get("operations")}
-    found = Shares(defaultdict(_Tally), {story: defaultdict(_Tally) for story in apps})
+    found = Shares(defaultdict(_Tally), defaultdict(_Tally), {story: defaultdict(_Tally) for story in apps})
     from_ns = moments.judged_from_s * 1e9
     fix_ns = math.inf if moments.t_fix_s is None else moments.t_fix_s * 1e9
-    for file in run.of("operation"):
-        stories = file.names.get("story", [])
-        for rows in chunks(file):
-            for story in (name for name in stories if name in apps):
-                mine = rows[(rows["story"] == stories.index(story)) & (rows["intended_ns"] >= from_ns)]
-                late = (mine["intended_ns"] >= fix_ns).tolist()
-                good = (mine["outcome"] == Outcome.GOOD).tolist()
-                what = kinds(run.plan, story, mine["op"].tolist())
-                for kind, part, well in zip(what, late, good, strict=True):
-                    criticality = int(apps[story]["operations"][kind]["criticality"])
-                    for tally in (found.by_criticality[criticality], found.by_operation[story][kind]):
-                        tally.due[part] += 1
-                        tally.good[part] += well
+    for story, app in apps.items():
+        kinds = operation_kinds.of(run.plan, story)
+        for rows in operation_kinds.operations(run, story):
+            judged = rows["intended_ns"] >= from_ns
+            part = (rows["intended_ns"] >= fix_ns).astype(np.int64)
+            what = kinds.numbers(rows["op"]) * len(PARTS) + part
+            cells = len(kinds.names) * len(PARTS)
+            due = np.bincount(what[judged], minlength=cells).tolist()
+            good = np.bincount(what[judged & (rows["outcome"] == Outcome.GOOD)], minlength=cells).tolist()
+            for cell, (many, well) in enumerate(zip(due, good, strict=True)):
+                if not many:
+                    continue
+                number, when = divmod(cell, len(PARTS))
+                kind = kinds.names[number]
+                criticality = int(app["operations"][kind]["criticality"])
+                by_kind = found.by_operation[story][kind]
+                for tally in (found.by_criticality[criticality], found.by_app[str(app["app"])], by_kind):
+                    tally.due[when] += many
+                    tally.good[when] += well
     return found

@@ -15,6 +15,7 @@ ROUTINE = frozenset(("plan", "apply", "clean", "probe", "process", "note", "phas
 
 Entries = Sequence[Mapping[str, Any]]
 Fault = tuple[float, float, str]  # injected, healed, what
+_ECHOES = ("inject", "heal", "action")  # what a live component was told: the orchestrator writes it down too
 
 
 def faults(journal: Entries, name: str, fix_s: float | None, to_s: float) -> tuple[Fault, ...]:
@@ -49,7 +50,7 @@ def notes(journal: Entries, name: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for entry in journal:
         kind = str(entry.get("kind"))
-        own = entry.get("who") == name and kind not in ROUTINE
+        own = entry.get("who") == name and kind not in ROUTINE and kind not in _ECHOES
         if own or (kind.endswith("_failed") and entry.get("component") == name):
             found.setdefault(kind, []).append(float(entry["t_s"]))
     return found

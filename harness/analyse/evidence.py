@@ -21,7 +21,7 @@ from harness.analyse.lines import Lines, parse
 from harness.analyse.load_run import Rows, Run, chunks, load
 from harness.analyse.moments import Moments, find
 from harness.analyse.percentiles import Ints
-from harness.analyse.reconcile import Account, Ledger, scheduled
+from harness.analyse.reconcile import Account, Ledger, scheduled, told
 from harness.analyse.windows import Windows
 from harness.record.folder import RunFolder
 from harness.record.layouts import Outcome
@@ -51,7 +51,7 @@ def gather(folder: RunFolder) -> Evidence:
     lines = parse(run.plan.get("spec", {}).get("steady_state", {}))
     windows = Windows(run.end_s)
     latency = PhaseLatency(moments.phases)
-    due = scheduled(run.plan, moments.t_stop_s)
+    due = scheduled(run.plan, moments.t_stop_s, told(folder))
     served_by = frozenset(name for file in run.of("served") for name in file.names.get("component", []))
     ledger, given_up = Ledger(served_by), wasted.GivenUp(late_replies=_late_replies(run))
     first, missed = _FirstSuccess(moments.t_fix_s), _Missed(min(moments.judged_from_s, moments.t_fix_s or math.inf))

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.analyse.audit import kinds
-from harness.analyse.load_run import Run, chunks
+from harness.analyse import operation_kinds
+from harness.analyse.load_run import Run
 from harness.analyse.moments import Moments
 from harness.errors import RecordError
 from harness.record.layouts import Outcome
@@ -58,24 +58,25 @@ def _of_story(run: Run, moments: Moments, story: str, app: Mapping[str, Any]) ->
     operations: dict[str, dict[str, int]] = {name: {"due": 0, "failed": 0} for name in values}
     seconds = math.ceil(moments.load_end_s)
     due, failed = np.zeros(seconds), np.zeros(seconds)
-    for file in run.of("operation"):
-        stories = file.names.get("story", [])
-        if story not in stories:
-            continue
-        for rows in chunks(file):
-            mine = rows[(rows["story"] == stories.index(story)) & (rows["intended_ns"] >= from_s * 1e9)]
-            intended_s = mine["intended_ns"] * 1e-9
-            second = np.minimum(intended_s.astype(np.int64), seconds - 1)
-            bad = mine["outcome"] != Outcome.GOOD
-            np.add.at(due, second, 1)
-            np.add.at(failed, second, bad)
-            ops = mine["op"].tolist()
-            for at_s, is_bad, kind in zip(intended_s.tolist(), bad.tolist(), kinds(run.plan, story, ops), strict=True):
-                operations[kind]["due"] += 1
-                if is_bad:
-                    operations[kind]["failed"] += 1
-                    lost["outage" if at_s < fix_s else "recovery"] += values[kind]
-                    minutes[int(at_s // _MINUTE_S)] += values[kind]
+    kinds = operation_kinds.of(run.plan, story)
+    for rows in operation_kinds.operations(run, story):
+        mine = rows[rows["intended_ns"] >= from_s * 1e9]
+        intended_s = mine["intended_ns"] * 1e-9
+        second = np.minimum(intended_s.astype(np.int64), seconds - 1)
+        bad = mine["outcome"] != Outcome.GOOD
+        due += np.bincount(second, minlength=seconds)
+        failed += np.bincount(second[bad], minlength=seconds)
+        what = kinds.numbers(mine["op"])
+        for number, kind in enumerate(kinds.names):
+            at_s = intended_s[bad & (what == number)]
+            operations[kind]["due"] += int(np.count_nonzero(what == number))
+            operations[kind]["failed"] += at_s.size
+            in_outage = int(np.count_nonzero(at_s < fix_s))
+            lost["outage"] += in_outage * values[kind]
+            lost["recovery"] += (at_s.size - in_outage) * values[kind]
+            for minute, count in enumerate(np.bincount((at_s // _MINUTE_S).astype(np.int64)).tolist()):
+                if count:
+                    minutes[minute] += count * values[kind]
     share = np.divide(failed, due, out=np.zeros(seconds), where=due > 0)
     return {
         "sector": app.get("sector") or app["app"],

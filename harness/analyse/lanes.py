@@ -8,8 +8,9 @@ Why a lane begins, in this order:
     a caller            likewise, of those that call it: the work they held back comes at once
     a note              where none of them was in trouble: what one of them last wrote down (its poller died)
 
-A lane that follows a dependency has that one's trouble as its trigger, one with a fault of its own the fault; the rest
-of its trouble is the sustaining effect. What callers let go, or wrote down, is a moment, not a trigger that lasts.
+A lane that follows a dependency has that one's trouble as its trigger, one with a fault of its own the fault; and while
+any dependency with a fault of its own is in trouble, no trigger is gone. The rest of its trouble is the sustaining
+effect. What callers let go, or wrote down, is a moment, not a trigger that lasts.
 
 Leaves out: proof. "After" is a fact, "because" is for who reads it; an experiment that cuts the edge can tell.
 """
@@ -81,6 +82,8 @@ def explained(lanes: Sequence[Lane], calls: Mapping[str, set[str]]) -> list[Lane
         on: list[Span] = [(start_s, end_s) for start_s, end_s, _ in lane.triggers]
         if follows is not None and how == _DEPENDENCY:
             on += _bad(by_name[follows])
+            for other in dependencies:  # a second fault, elsewhere, that came while this one followed the first
+                on += _bad(other) if other.triggers else []
         named = how if how == _OWN or follows is not None else None
         if named is None:
             lane.why["trigger"] = "no fault, and no trouble or note of a component it has to do with, came before it"

@@ -19,6 +19,7 @@ from harness.analyse import amplification, audit, cascade, classes, dns, impact,
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
 from harness.analyse.facts import facts_of
+from harness.analyse.held import Look
 from harness.analyse.verdict import Verdict, decide
 from harness.spec.lines import ROLLING_S
 
@@ -53,7 +54,7 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
     for key in ("experiment", "variant", "seed", "fingerprint", "engine"):
         sheet.put(key, plan.get(key), "the plan does not say")
     why_invalid = validity.reasons(evidence)
-    sheet.put("validity", {"valid": not why_invalid, "reasons": why_invalid})
+    sheet.put("validity", {"valid": not why_invalid, "reasons": why_invalid, "notes": validity.notes(evidence)})
     _verdict(sheet, evidence, valid=not why_invalid)
     _times(sheet, evidence)
     _baseline(sheet, evidence)
@@ -63,9 +64,9 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
     _steady(sheet, evidence)
     _load(sheet, evidence)
     _others(sheet, evidence)
-    sheet.put("expect", answer_all(
-        {**sheet.values, "reasons": sheet.reasons}, plan.get("spec", {}).get("expect") or (), str(plan["variant"])
-    ))  # fmt: skip
+    lines, variant = plan.get("spec", {}).get("expect") or (), str(plan["variant"])
+    judged = {**sheet.values, "reasons": sheet.reasons}
+    sheet.put("expect", answer_all(judged, lines, variant, Look(lambda: evidence)))
     return {**sheet.values, "reasons": sheet.reasons}
 
 

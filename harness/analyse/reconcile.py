@@ -4,6 +4,7 @@ A recorder that loses rows loses the slow ones first (their writers are the ones
 healthier than it was. Three records of the same events must agree:
 
     operations   scheduled by the plan = rows = started + dropped, each once; unfinished ones are rows too
+                 (turns of a closed loop are in no plan: the load process counts them as they come due)
     attempts     one that got an answer, or has no cause of failure, has a served row at its server
     served       each served row has the attempt row of its caller
 
@@ -22,6 +23,7 @@ from harness.analyse.load_run import Rows
 from harness.errors import RecordError
 from harness.flows.wants import Cause, Result
 from harness.plan import Plan
+from harness.record.folder import RunFolder
 from harness.record.layouts import Outcome
 
 Ids = NDArray[np.uint64]
@@ -59,8 +61,8 @@ class Ledger:
     def __init__(self, served_by: frozenset[str]) -> None:
         self._served_by = served_by  # components that write served rows
         self._ops: list[Ids] = []
-        self._attempts: list[Ids] = []
-        self._exempt: list[Ids] = []  # attempts that need no served row
+        self._answered: list[Ids] = []  # attempts that need a served row
+        self._exempt: list[Ids] = []  # and those that do not
         self._served: list[Ids] = []
         self._counts = dict.fromkeys(
             ("started", "dropped", "unfinished", "of_operations", "outer", "attempts_unfinished"), 0
@@ -77,7 +79,6 @@ class Ledger:
 
     def feed_attempts(self, rows: Rows, targets: list[str]) -> None:
         """Note attempt rows."""
-        self._attempts.append(rows["attempt"].copy())
         result, cause = rows["result"], rows["cause"]
         unfinished = result == Result.UNFINISHED
         self._counts["attempts_unfinished"] += int(np.count_nonzero(unfinished))
@@ -86,6 +87,7 @@ class Ledger:
         served = [i for i, name in enumerate(targets) if name in self._served_by]
         if len(served) < len(targets):
             answered &= np.isin(rows["target"], served)
+        self._answered.append(rows["attempt"][answered])
         self._exempt.append(rows["attempt"][~answered])
 
     def feed_served(self, rows: Rows) -> None:
@@ -95,8 +97,9 @@ class Ledger:
     def balance(self, scheduled: int | None) -> Account:
         """Compare the three records."""
         operations, distinct, highest = _tally(self._ops)
-        attempts, served = _sorted(self._attempts), _sorted(self._served)
-        due = scheduled if scheduled is not None else highest
+        answered, exempt, served = _joined(self._answered), _joined(self._exempt), _joined(self._served)
+        unserved, orphans = _unmatched(answered, exempt, served)
+        due = scheduled if scheduled is not None else highest if highest <= _BITMAP_MOST else distinct
         return Account(
             scheduled,
             operations,
@@ -105,25 +108,43 @@ class Ledger:
             self._counts["unfinished"],
             max(0, due - distinct),
             operations - distinct,
-            int(attempts.size),
+            int(answered.size + exempt.size),
             self._counts["of_operations"],
             self._counts["outer"],
             int(served.size),
-            _absent(attempts, served) - _absent(_sorted(self._exempt), served),
-            _absent(served, attempts),
+            unserved,
+            orphans,
             self._counts["attempts_unfinished"],
         )
 
 
-def scheduled(plan: dict[str, Any], until_s: float | None) -> int | None:
-    """How many operations the plan schedules (before `until_s`, where a run was cut); None if it cannot be drawn."""
+def scheduled(plan: dict[str, Any], until_s: float | None, told: int | None = None) -> int | None:
+    """How many operations the plan schedules (before `until_s`, where a run was cut); None if it cannot be drawn.
+
+    The turns of a closed loop are in no plan. With one, it is what the load processes say was due (`told`).
+    """
     try:
-        schedule = Plan.from_json(plan).schedule()
+        read = Plan.from_json(plan)
     except RecordError:  # a plan of another version is still worth analysing
         return None
+    if read.experiment.crowds():
+        return told
+    schedule = read.schedule()
     if until_s is None:
         return int(schedule.op.size)
     return int(np.count_nonzero(schedule.intended_s < until_s))
+
+
+def told(folder: RunFolder) -> int | None:
+    """How many operations were due, as the load processes' summaries say; None when there is none to be read."""
+    found = []
+    for path in folder.path.glob("load-*.json"):
+        try:
+            found.append(folder.read_json(path).get("scheduled"))
+        except RecordError:  # being cut off while it wrote
+            return None
+    counts = [count for count in found if isinstance(count, int)]
+    return sum(counts) if counts and len(counts) == len(found) else None
 
 
 def _tally(parts: list[Ids]) -> tuple[int, int, int]:
@@ -139,19 +160,38 @@ def _tally(parts: list[Ids]) -> tuple[int, int, int]:
     return rows, int(np.count_nonzero(seen)), highest
 
 
-def _sorted(parts: list[Ids]) -> Ids:
-    """All ids in order; the parts are let go as they are taken."""
-    if not parts:
-        return np.zeros(0, dtype=np.uint64)
-    ids = np.concatenate(parts)
+def _joined(parts: list[Ids]) -> Ids:
+    """All ids in one; the parts are let go."""
+    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
     parts.clear()
-    ids.sort()
     return ids
 
 
-def _absent(ids: Ids, among: Ids) -> int:
-    """How many of the sorted `ids` are not among the sorted others."""
-    if not ids.size or not among.size:
-        return int(ids.size)
-    at = np.minimum(np.searchsorted(among, ids), among.size - 1)
-    return int(np.count_nonzero(among[at] != ids))
+def _unmatched(answered: Ids, exempt: Ids, served: Ids) -> tuple[int, int]:
+    """How many answered attempts have no served row, and how many served rows have no attempt.
+
+    Records that agree hold the same ids in another order. Two sums of them say so without sorting, but for a chance of
+    2^-64 and less: ids are hashes. Only records that differ are sorted and counted.
+    """
+    exempt.sort()
+    rest = served[~_among(served, exempt)] if exempt.size else served
+    if rest.size == answered.size and _sums(rest) == _sums(answered):
+        return 0, 0
+    answered.sort()
+    served.sort()
+    unserved = int(np.count_nonzero(~_among(answered, served)))
+    return unserved, int(np.count_nonzero(~(_among(served, answered) | _among(served, exempt))))
+
+
+def _sums(ids: Ids) -> tuple[int, int]:
+    """Two sums modulo 2^64 that do not depend on the order."""
+    mixed = (ids ^ (ids >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    return int(ids.sum()), int((mixed ^ (mixed >> np.uint64(29))).sum())
+
+
+def _among(ids: Ids, others: Ids) -> NDArray[np.bool_]:
+    """Which of the ids are among the sorted others."""
+    if not others.size:
+        return np.zeros(ids.size, dtype=np.bool_)
+    at = np.minimum(np.searchsorted(others, ids), others.size - 1)
+    return np.asarray(others[at] == ids)

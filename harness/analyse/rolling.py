@@ -17,6 +17,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.analyse.percentiles import Floats, Ints
 from harness.spec.lines import LEAST_DUE, ROLLING_S
@@ -39,6 +40,17 @@ class Rolling(NamedTuple):
         """Which windows lie whole within [start_s, end_s)."""
         first, last = math.ceil(start_s / self.width_s - 1e-9), math.floor(end_s / self.width_s + 1e-9)
         return np.flatnonzero((self.starts >= first) & (self.stops <= last))
+
+    def stands(self, holds: NDArray[np.bool_], for_s: float) -> NDArray[np.bool_]:
+        """Per window, whether `holds` is true in it and in all that lie within `for_s` from its start."""
+        n, for_n = holds.size, self.count(for_s)
+        broken_upto = np.concatenate([[0], np.cumsum(~holds)])
+        last = np.maximum(np.searchsorted(self.stops, self.starts + for_n, side="right"), self.starts + 1)
+        return np.asarray((broken_upto[last] == broken_upto[:n]) & (self.starts + for_n <= self.end))
+
+    def count(self, span_s: float) -> int:
+        """How many base windows a span of time takes, at least one."""
+        return max(1, math.ceil(span_s / self.width_s - 1e-9))
 
 
 def rolling(due: Floats, width_s: float, load_end_s: float, least: int = LEAST_DUE) -> Rolling:

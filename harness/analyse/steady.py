@@ -132,11 +132,9 @@ def _over_time(
 ) -> Steady:
     """Find recovery, exits from it and the state at the end."""
     per_s = 1.0 / rolls.width_s
-    for_n = max(1, math.ceil(for_s * per_s - 1e-9))
+    for_n = rolls.count(for_s)
     n = holds.size
-    broken_upto = np.concatenate([[0], np.cumsum(~holds)])
-    last = np.maximum(np.searchsorted(rolls.stops, rolls.starts + for_n, side="right"), rolls.starts + 1)
-    held_for = (broken_upto[last] == broken_upto[:n]) & (rolls.starts + for_n <= rolls.end)
+    held_for = rolls.stands(holds, for_s)
     tail = np.flatnonzero(rolls.starts >= min(rolls.end - for_n, n - 1)) if n else np.zeros(0, dtype=np.int64)
     ends_steady = bool(tail.size) and bool(holds[tail].all())
     judged = rolls.starts >= math.floor(moments.judged_from_s * per_s + 1e-9)

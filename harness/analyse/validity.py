@@ -9,10 +9,18 @@ but none. The rules:
                 and its load outlasts the fix by what "recovered" needs to be seen
     record      every file has its closing count, every scheduled operation one row, rows of both sides agree to 0.1 %
     region      event loop lag p99 <= 25 ms; not steady at the end: no process over 80 % of a core
+    machine     other guests of its host took at most 5 % of its processor time (steal)
     baseline    at least 99 % of what was due is good, and waiting work does not rise
 
 Waiting work rises when Kendall's test says so at 1 % (one-sided, on means of one second) *and* the slope is over 1 % of
 the offered load: the test alone calls one healthy run in a hundred sick, the size alone calls noise a trend.
+
+What the fault met under way is not the baseline's fault, so its last second is left out where there is more than that.
+Of a shorter one, what ended before the fault must have ended well; a trend of waiting work it cannot show.
+
+A closed loop has no intended start beyond its users' own think times. Lateness and completeness are judged as of
+arrivals; what a hang kept its users from asking is in no row, and `notes` says so with every such run. It makes no run
+invalid: that is what such users do.
 
 Leaves out: whether the machine was quiet before the run (`blackstart doctor`).
 Source: the trend test is that of trend.py.
@@ -39,6 +47,8 @@ CORE_SHARE = 0.80
 BASELINE_GOOD_SHARE = 0.99
 UNMATCHED_SHARE = 0.001
 RISE_SHARE_PER_S = 0.01
+STEAL_SHARE = 0.05
+_OUTCOMES = ("good", "late", "failed", "throttled")
 
 
 def reasons(evidence: Evidence) -> list[str]:
@@ -50,6 +60,23 @@ def reasons(evidence: Evidence) -> list[str]:
         *_record(evidence),
         *_region(evidence),
         *_baseline(evidence),
+    ]
+
+
+def notes(evidence: Evidence) -> list[str]:
+    """What a reader must know to read the numbers of a valid run; empty when nothing is out of the ordinary."""
+    plan = evidence.run.plan
+    load = plan.get("spec", {}).get("load")
+    waiting = [name for name, part in load.items() if "think" in part] if isinstance(load, dict) else []
+    if plan.get("engine") == "locust":
+        waiting = list(plan.get("stories") or waiting)
+    if not waiting:
+        return []
+    return [
+        f"the users of {', '.join(waiting)} are a closed loop: an operation is intended when its user has had the "
+        "answer before it and has thought, so a service that hangs is asked less just then, and what it kept from "
+        "being asked is in no window, no latency and no deficit (coordinated omission); to see the demand as it was, "
+        "use `arrivals`"
     ]
 
 
@@ -93,8 +120,8 @@ def _generator(evidence: Evidence) -> list[str]:
         )
     if evidence.account.dropped:
         found.append(
-            f"the load generator dropped {evidence.account.dropped} operations it had no room to start; raise `users` "
-            "or lower the rate"
+            f"the load generator dropped {evidence.account.dropped} operations it had no room to start, because too "
+            "many were open; lower the rate, shorten the deadline or share the load out to more workers"
         )
     return found
 
@@ -115,7 +142,7 @@ def _record(evidence: Evidence) -> list[str]:
         found.append(
             f"{account.attempts_without_served} attempts lack the row of their server and "
             f"{account.served_without_attempt} served rows lack the attempt of their caller, over "
-            f"{UNMATCHED_SHARE:.1%} of rows; see the journal for a process that died"
+            f"{UNMATCHED_SHARE:.1%} of rows; see the journal for a process that died, and run it again"
         )
     return found
 
@@ -142,6 +169,13 @@ def _region(evidence: Evidence) -> list[str]:
                     f"{component}: used {share:.0%} of a core while not steady, at most {CORE_SHARE:.0%} is allowed; "
                     "what looks stuck may only be short of CPU, so lower the rate"
                 )
+        if gauge == "steal_share" and inside.any():
+            share = float(value[inside].mean())
+            if share > STEAL_SHARE:
+                found.append(
+                    f"other guests of this machine's host took {share:.0%} of its processor time, at most "
+                    f"{STEAL_SHARE:.0%} is allowed; run it again when the host is quiet, or on a machine of its own"
+                )
     return found
 
 
@@ -156,9 +190,7 @@ def _baseline(evidence: Evidence) -> list[str]:
             "lengthen it"
         ]
     found = []
-    before = windows.span(baseline.start_s, min(baseline.end_s, evidence.moments.judged_from_s - ROLLING_S))
-    due_before = float(windows.get("due")[before].sum())  # what the fault met under way is not the baseline's fault
-    share = float(windows.get("due_good")[before].sum()) / due_before if due_before else 1.0
+    share = _good_share(evidence)
     if share < BASELINE_GOOD_SHARE:
         found.append(
             f"only {share:.1%} of what was due in the baseline was good, at least {BASELINE_GOOD_SHARE:.0%} is needed; "
@@ -173,6 +205,18 @@ def _baseline(evidence: Evidence) -> list[str]:
             "load; it was not steady before the fault, so lower the rate or lengthen the warm-up"
         )
     return found
+
+
+def _good_share(evidence: Evidence) -> float:
+    """The share of the baseline's operations that came good, without those the fault met under way."""
+    windows, baseline, fault_s = evidence.windows, evidence.moments.baseline, evidence.moments.judged_from_s
+    before = windows.span(baseline.start_s, min(baseline.end_s, fault_s - ROLLING_S))
+    due = float(windows.get("due")[before].sum())
+    if due:
+        return float(windows.get("due_good")[before].sum()) / due
+    whole = windows.span(baseline.start_s, min(baseline.end_s, fault_s))  # too short to leave a second out
+    ended = {outcome: float(windows.get(outcome)[whole].sum()) for outcome in _OUTCOMES}
+    return ended["good"] / sum(ended.values()) if any(ended.values()) else 0.0
 
 
 def last_third(evidence: Evidence) -> tuple[float, float]:

@@ -8,7 +8,7 @@ a file beside this one with `brain(knobs, given)`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from harness.models.component import Brain, Given
@@ -17,7 +17,7 @@ from harness.models.workplace import Workplace
 from harness.policies import catalogue
 from harness.policies.entry import make
 from harness.policies.resolver import ResolverSpec
-from harness.spec.experiment import Conventions
+from harness.spec.experiment import Conventions, Experiment
 from harness.spec.knobs import Hosted, Working
 from harness.spec.policy import Policy
 from harness.spec.vocabulary import STORIES
@@ -34,6 +34,34 @@ def brain_of(component: str, knobs: Hosted, given: Given) -> Brain:
     """The brain of a hosted component. Raises ValueError for what cannot work together."""
     builder = cast("Builder", importlib.import_module(f"{__name__}.{component}"))
     return builder.brain(knobs, given)
+
+
+def complaints(experiment: Experiment) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(path, complaint) for every component of an experiment that cannot be built.
+
+    The file's own checks know of all that is here, so there should be none; what they miss is told before a run.
+    """
+    region, load = experiment.region, {story: part.users for story, part in experiment.load.items()}
+    conventions = experiment.conventions
+    here = tuple(region.instances())
+    for name, knobs in region.hosted().items():
+        given = Given(
+            experiment.seed, 0.0, _unheard, here, users_of(load, name), conventions.service_draw,
+            conventions.cancellation,
+        )  # fmt: skip
+        try:
+            brain_of(name, knobs, given)
+        except ValueError as error:
+            yield ("region", name), str(error)
+    try:
+        if region.kv is not None:
+            Station(station_spec(region.kv, conventions), experiment.seed, 0.0)
+    except ValueError as error:
+        yield ("region", "kv"), str(error)
+
+
+def _unheard(kind: str, **fields: Any) -> None:
+    """Where the notes go of a brain that is only built."""
 
 
 def users_of(load: Mapping[str, int], component: str) -> int:

@@ -1,12 +1,14 @@
 """The command line: one word, one call, one exit code.
 
     check  policies  apps    read and explain, touch nothing
-    run  serve  compare      do
+    run  serve  web  compare do
     simulate                 do, in virtual time
     sweep  threshold         do many, and find where recovery stops
     reproduce                find published results again
     explore                  search every order of steps of the DNS automation
-    analyse  report          look again at what a run left behind
+    gate  baseline           decide
+    analyse  report  export  look again at what a run left behind
+    history                  look at many of them
     doctor                   look at this machine
 
 Each word is one module of this package with one function of its name, imported only when the word is used: a command
@@ -33,12 +35,18 @@ WORDS: dict[str, str] = {
     "reproduce": "Find published results again, in one table.",
     "explore": "Search every interleaving of the DNS automation, for each fix of its race.",
     "compare": "Run variants, or read run folders, and compare their recoveries.",
+    "gate": "Answer every criterion of an experiment from its runs, for CI: pass, fail or unsure.",
+    "baseline": "Save runs as a reviewed baseline, list baselines, or say what got worse since.",
     "analyse": "Measure a run folder again.",
     "report": "Write the report of a run folder again, or a post-event summary of it.",
+    "export": "Write a run's rows as Parquet or CSV.",
+    "history": "List what many runs were worth, keep it in one file, and draw the trend.",
     "serve": "Start a region alone, for your own load, until Ctrl-C.",
+    "web": "Start a region and Locust's page with a Recovery tab: live curves, buttons, verdict.",
     "plugin": "Print the file that makes Locust record and judge anyone's locustfile.",
     "policies": "List the client and server policies an experiment can name.",
     "apps": "List the apps that depend on the region, what they are worth and what they fall back to.",
+    "incidents": "List real outages that can be run, each with what set it off, kept it going and ended it.",
     "doctor": "Say whether this machine can hold a run.",
 }
 

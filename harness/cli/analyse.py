@@ -28,5 +28,5 @@ def analyse(
         typer.echo(json.dumps(measures, indent=1, allow_nan=False))
     else:
         plan = Plan.from_json(found.read_json(found.plan), str(found.plan))
-        typer.echo("\n".join(results.lines(measures, str(folder), repeat_line(plan))))
+        typer.echo("\n".join(results.lines(measures, str(folder), repeat_line(plan, found))))
     return int(exit_of_measures(measures))

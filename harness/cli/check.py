@@ -37,11 +37,13 @@ def check(
         return
     if file is None:
         raise SpecError("check needs an experiment file, as in `blackstart check experiments/dns_race.yaml`")
+    from harness import build
     from harness.plan import make_plan
     from harness.spec import load_experiment
 
     loaded = load_experiment(file)
     names = loaded.variants if variant is None else (variant,)
+    loaded.raise_for((name, path, text) for name in names for path, text in build.complaints(loaded.variant(name)))
     plans = [make_plan(loaded, name, seed) for name in names]
     if as_json:
         facts = {"experiment": loaded.name, "title": loaded.title, "variants": [_facts(plan) for plan in plans]}

@@ -7,11 +7,14 @@ all of them alike. Seeds are the same for every variant, so that runs can be com
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import Exit
+from harness.live.loaders import ONE_PROCESS, Loaders
 from harness.live.way_out import RunState
 from harness.record.folder import RunFolder
 from harness.spec import ExperimentFile
@@ -50,20 +53,26 @@ def jobs(file: ExperimentFile, wanted: Sequence[str], seed: int | None, repeat: 
     return order
 
 
-def do(file: ExperimentFile, job: Job, root: Path) -> Outcome:
-    """Run one job live into a new folder under `root`, and measure it. Progress goes to stderr."""
+def do(file: ExperimentFile, job: Job, root: Path, load: Loaders = ONE_PROCESS) -> Outcome:
+    """Run one job live into a new folder under `root`, and measure it; `load` says how many processes make the load.
+
+    Progress goes to stderr.
+    """
     import trio
 
     from harness.analyse import analyse
     from harness.cli.progress import ProgressLine
+    from harness.live import loaders
     from harness.live.clock import wall_stamp
     from harness.live.orchestrate import run_live
     from harness.plan import make_plan
 
     plan = make_plan(file, job.variant, job.seed)
     folder = RunFolder.create(root, file.name, job.variant, plan.seed, wall_stamp())
+    if load.elsewhere:
+        sys.stderr.write(f"start {load.elsewhere} times, elsewhere: {loaders.invitation(load, plan.stories)}\n")
     with ProgressLine(plan, f"{file.name} / {job.variant}, seed {plan.seed}") as line:
-        state = trio.run(run_live, plan, folder, line.emit)
+        state = trio.run(partial(run_live, plan, folder, line.emit, load=load))
     measured = state.exit_code in (Exit.PASS, Exit.STOPPED)
     return Outcome(job, folder, state, analyse(folder) if measured else None)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.analyse.windows import Progress, Windows
-from harness.cli.tail import Tail
 from harness.live.events import Began, Edge, Ending, Event, PhaseBegan, Probed, Starting, Tick
 from harness.plan import Plan
+from harness.record.tail import Tail
 from harness.units import show_s
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Watcher:
 
     def __init__(self, plan: Plan) -> None:
         self._windows = Windows(plan.end_s)
-        self._windows.expect_due(plan.schedule().intended_s)
+        if not plan.experiment.crowds():  # the turns of a closed loop are due when they are, and rows will tell
+            self._windows.expect_due(plan.schedule().intended_s)
         self._rows: Path | None = None
         self._tails: dict[Path, Tail] = {}
 

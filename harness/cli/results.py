@@ -50,6 +50,7 @@ def lines(measures: Measures, folder: str, again: str) -> list[str]:
     if measures.get("verdict_reason"):
         found.append(f"  {measures['verdict_reason']}")
     found += [f"  not valid: {reason}" for reason in measures["validity"]["reasons"]]
+    found += [f"  note: {note}" for note in measures["validity"].get("notes") or ()]
     found += ["", *aligned(table(measures)), ""]
     for answer in measures.get("expect") or ():
         if "compare" not in answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -12,6 +13,7 @@ import typer
 from harness.cli import results
 from harness.cli.live_runs import Job, Outcome, again, do, do_simulated, exit_of, jobs, worst
 from harness.errors import Exit
+from harness.live.loaders import ONE_PROCESS, Loaders, check
 from harness.spec import ExperimentFile
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="experiment file (YAML)")]
@@ -23,6 +25,9 @@ Repeat = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print measures.json alone on stdout (a list for several runs)")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="write no report.html")]
+Processes = Annotated[int, typer.Option(metavar="N", help="Locust processes on this host that share the load")]
+Elsewhere = Annotated[int, typer.Option(metavar="N", help="further workers, started by you on other hosts")]
+Bind = Annotated[str | None, typer.Option(metavar="ADDRESS", help="where those find Locust's master on this host")]
 
 
 def run(
@@ -33,12 +38,23 @@ def run(
     repeat: Repeat = None,
     as_json: AsJson = False,
     no_report: NoReport = False,
+    processes: Processes = 1,
+    elsewhere: Elsewhere = 0,
+    bind: Bind = None,
 ) -> int:
     """Run an experiment on real sockets and judge how it recovered.
 
     Every variant is run unless --variant says otherwise; with repeats they are interleaved. Progress goes to stderr.
     """
-    return run_file(LIVE, file, variant or [], seed, repeat, runs, as_json, not no_report)
+    load = check(Loaders(processes, elsewhere, bind))
+    how = LIVE if load == ONE_PROCESS else How(partial(do, load=load), f"run{_written(load)}")
+    return run_file(how, file, variant or [], seed, repeat, runs, as_json, not no_report)
+
+
+def _written(load: Loaders) -> str:
+    """The options that say so."""
+    far = f" --elsewhere {load.elsewhere} --bind {load.bind}" if load.elsewhere else ""
+    return f" --processes {load.processes}{far}"
 
 
 class How(NamedTuple):

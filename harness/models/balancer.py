@@ -36,8 +36,8 @@ from harness.models.balancer_slots import Slots
 from harness.models.component import Brain, Given, Params, Switch, refusal
 from harness.models.health_checks import CheckSpec, HealthChecks, Seen, Target
 from harness.models.workplace import Workplace
+from harness.policies import deeds
 from harness.policies.client import ClientSpec
-from harness.units import fraction
 
 ERROR = "NoHealthyTargets"
 OPERATIONS = ("route", "register", "deregister", "health")
@@ -217,9 +217,7 @@ class Balancer(Brain):
     # Faults and deeds
 
     def _flap(self, params: Params, now_s: float) -> None:
-        share = fraction(params.get("share"))
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
+        share = deeds.SHARE.of(params)
         self._look(now_s)
         order = sorted(self.routing.targets, key=lambda target: seeds.draw(self._seed, _FLAP, target.number))
         for rank, target in enumerate(order):

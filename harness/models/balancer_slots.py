@@ -11,6 +11,7 @@ from __future__ import annotations
 from harness.models.balancer_routing import Routing
 from harness.models.component import Params
 from harness.models.station import Station
+from harness.policies import deeds
 
 
 class Slots:
@@ -34,22 +35,15 @@ class Slots:
 
     def add(self, params: Params, now_s: float) -> dict[str, int]:
         """Operators add {slots} for good. Raises ValueError for a number below 1."""
-        self._added += _count(params, 1)
+        self._added += deeds.SLOTS_MORE.of(params)
         return {"slots": self.follow(now_s)}
 
     def limit(self, params: Params, now_s: float) -> None:
         """A fault leaves {slots}. Raises ValueError for a number below 0."""
-        self._fault = _count(params, 0)
+        self._fault = deeds.SLOTS_LEFT.of(params)
         self.follow(now_s)
 
     def free(self, now_s: float) -> None:
         """The end of that fault."""
         self._fault = None
         self.follow(now_s)
-
-
-def _count(params: Params, least: int) -> int:
-    slots = params.get("slots")
-    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
-        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
-    return slots

@@ -35,6 +35,7 @@ from harness.models.compute_api import ApiThrottle, Asked
 from harness.models.compute_droplets import Droplets, Instance
 from harness.models.compute_leases import STORE, LeaseKeeper
 from harness.models.compute_network import NETWORK, Owed
+from harness.policies import deeds
 from harness.policies.client import ClientSpec
 from harness.policies.pacing import PaceSpec
 
@@ -274,9 +275,8 @@ class Compute(Brain):
 
     def _throttle_intake(self, params: Params, now_s: float) -> dict[str, int]:
         leases = self.spec.leases
-        cap = params.get("cap", leases.attempts_per_tick * leases.timeout_ticks)
-        if isinstance(cap, bool) or not isinstance(cap, int) or cap < 1:
-            raise ValueError(f"cap is {cap!r}; give a whole number of at least 1")
+        safe = leases.attempts_per_tick * leases.timeout_ticks
+        cap = deeds.CAP.of(params) if "cap" in params else safe
         self.keeper.throttle(cap)
         return {"cap": cap}
 

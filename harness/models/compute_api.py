@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.models.component import Params
-from harness.models.valve import intake_rate_per_s
-from harness.policies import pacing
+from harness.policies import deeds, pacing
 from harness.policies.pacing import Pace, PaceSpec
 
 
@@ -63,7 +62,7 @@ class ApiThrottle:
 
     def throttle(self, params: Params, now_s: float) -> dict[str, float]:
         """Operators: {rate}, evenly spaced. ValueError for a rate that is none."""
-        rate = intake_rate_per_s(params)
+        rate = deeds.RATE.of(params)
         self._set(PaceSpec(1.0 / rate, 1), now_s)
         return {"rate_per_s": rate}
 

@@ -42,7 +42,7 @@ from harness.models.functions_events import Event, Events, EventsSpec
 from harness.models.functions_executions import Asked, Executions
 from harness.models.pollers import STORE, Poller, PollerSpec, Ran
 from harness.models.workplace import Workplace
-from harness.units import fraction
+from harness.policies import deeds
 
 _REASONS: Final = {CONCURRENCY: "ConcurrentInvocationLimitExceeded", RAMP: "FunctionInvocationRateLimitExceeded"}
 
@@ -239,7 +239,7 @@ class Functions(Brain):
             self.place.station.set_slots(limit, now_s)
 
     def _capacity(self, params: Params, now_s: float) -> None:
-        self._fault_slots = _count(params, 0)
+        self._fault_slots = deeds.SLOTS_LEFT.of(params)
         self._resize(now_s)
 
     def _capacity_back(self, now_s: float) -> None:
@@ -247,7 +247,7 @@ class Functions(Brain):
         self._resize(now_s)
 
     def _add_capacity(self, params: Params, now_s: float) -> dict[str, int]:
-        self._added += _count(params, 1)
+        self._added += deeds.SLOTS_MORE.of(params)
         self._resize(now_s)
         return {"slots": self._hosted(now_s) + self._added}
 
@@ -266,9 +266,7 @@ class Functions(Brain):
         return {"restarted": restarted, "alive": self.poller is not None and self.poller.alive}
 
     def _prioritise_sync(self, params: Params, now_s: float) -> dict[str, float]:
-        share = None if params.get("share") is None else fraction(params["share"])
-        if share is not None and not 0.0 <= share <= 1.0:
-            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
+        share = None if params.get("share") is None else deeds.SHARE_LEFT.of(params)
         self._prioritise(True, share)
         return {"background_share": self.environments.share}
 
@@ -279,10 +277,3 @@ class Functions(Brain):
     def _prioritise(self, on: bool, share: float | None) -> None:
         given = self.spec.sync_share if share is None else share
         self.environments.share = min(given, self.spec.async_share) if on else self.spec.async_share
-
-
-def _count(params: Params, least: int) -> int:
-    slots = params.get("slots")
-    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
-        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
-    return slots

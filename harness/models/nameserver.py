@@ -5,6 +5,8 @@
     fault empty_record  managed records answer empty, without any race
     fault stall_enactor the enactor cannot get the lock between its freshness check and its first write
     action restore      the operator points every managed record at the newest plan
+    failover            a managed name may move to another component (`record_failover.py`)
+    action point        operators move it by hand
 
 Addresses are served in turn, so that clients who take the first one spread. The first query of an episode that was
 answered empty is an event of its own: it is when the outage begins for somebody.
@@ -22,6 +24,7 @@ from harness.flows import dns_plans
 from harness.flows.dns_control import control_spec
 from harness.models import zone
 from harness.models.dns_automation import DnsAutomation, Event
+from harness.models.record_failover import RecordFailover, spec_of
 
 Tell = Callable[..., None]  # tell(kind, **fields)
 Params = Mapping[str, Any]
@@ -43,6 +46,7 @@ class NameServer:
             if component not in managed and component != "dns"
         }
         self.automation = DnsAutomation(control_spec(spec), endpoints)
+        self.failover = self._make_failover(spec.get("failover"), places)
         self._forced_empty: frozenset[str] = frozenset()
         self._stalled = ""
         self._seen_empty: set[str] = set()
@@ -74,12 +78,13 @@ class NameServer:
         return said
 
     def gauges(self) -> dict[str, float]:
-        """queries_total, answers_total (with addresses), empty_answers_total, and the automation's."""
+        """queries_total, answers_total (with addresses), empty_answers_total, the automation's, and the failover's."""
         return {
             "queries_total": float(self._queries),
             "answers_total": float(self._answers),
             "empty_answers_total": float(self._empties),
             **self.automation.gauges(),
+            **(self.failover.gauges() if self.failover is not None else {}),
         }
 
     def stall(self, params: Params, now_s: float) -> None:
@@ -116,12 +121,41 @@ class NameServer:
         self._write(events)
         return dict(events[-1].note.fields)
 
+    def point(self, params: Params) -> dict[str, Any]:
+        """Action point {to: kv|provider|checks}; what was done. Raises ValueError where no name can move."""
+        _only(params, "to")
+        if self.failover is None:
+            raise ValueError("no name can move here; give dns a failover, as in {to: provider}")
+        return self.failover.point(str(params.get("to")))
+
+    def addresses_of(self, component: str, now_s: float) -> tuple[str, ...]:
+        """What the component's own record holds now, wherever its name points."""
+        self.advance(now_s)
+        return self._own(self._name_of[component]) or ()
+
     def _records(self, name: str) -> tuple[str, ...] | None:
+        if self.failover is not None and name == self._name_of[self.failover.spec.first]:
+            name = self._name_of[self.failover.points_to]
+        return self._own(name)
+
+    def _own(self, name: str) -> tuple[str, ...] | None:
         if name in self._fixed:
             return self._fixed[name]
         if name not in self.automation.store.endpoints:
             return None
         return () if name in self._forced_empty else dns_plans.answers(self.automation.store, name)
+
+    def _make_failover(self, given: Params | None, places: Places) -> RecordFailover | None:
+        self._name_of = {component: name for component, (name, _) in places.items()}
+        if not given:
+            return None
+        spec = spec_of(given)
+        for key, component in (("of", spec.first), ("to", spec.second)):
+            if component not in places or component == "dns":
+                raise ValueError(f"failover: {key}: {component!r} is not a component of this region that has a record")
+        if spec.first == spec.second:
+            raise ValueError(f"failover: to: {spec.second!r} is the one that is failed over from; name another")
+        return RecordFailover(spec, self._tell)
 
     def _write(self, events: list[Event]) -> None:
         for event in events:

@@ -30,6 +30,7 @@ from harness.models.apps.base import AppRequest, Response
 from harness.models.component import Brain, Given, Params, Switch, refusal
 from harness.models.network_backlog import ATTACH, DETACH, Backlog
 from harness.models.station import StationSpec
+from harness.policies import deeds
 
 ERROR = "RequestLimitExceeded"
 OPERATIONS = ("attach", "detach", "reachable", "reachable_many")
@@ -135,9 +136,7 @@ class Network(Brain):
         return Response(200, "", {"change": backlog.accepted_total})
 
     def _set_limit(self, params: Params, now_s: float) -> dict[str, int]:
-        limit = params.get("limit")
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            raise ValueError(f"limit is {limit!r}; give a whole number of 0 or more")
+        limit = deeds.LIMIT.of(params)
         self.limit = limit
         return {"limit": limit, "waiting": self.backlog.waiting(now_s)}
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.models.station import Done, Station
-from harness.models.valve import ErrorFault, intake_bucket, intake_rate_per_s
-from harness.units import duration_s
+from harness.models.valve import ErrorFault, intake_bucket
+from harness.policies import deeds
 
 Params = Mapping[str, Any]
 
@@ -57,13 +57,13 @@ class StoreControls:
 
     def _add_capacity(self, params: Params, now_s: float) -> dict[str, Any]:
         """Give the station more workers for good; how many it has then."""
-        self._slots += _count(params, 1)
+        self._slots += deeds.SLOTS_MORE.of(params)
         self._set_slots(self._slots_fault, now_s)
         return {"slots": self._slots}
 
     def _throttle_intake(self, params: Params, now_s: float) -> dict[str, Any]:
         """Let in at most a rate, evenly spaced; what is over it is throttled."""
-        rate = intake_rate_per_s(params)
+        rate = deeds.RATE.of(params)
         self._station.set_intake(intake_bucket(rate), now_s)
         return {"rate_per_s": rate}
 
@@ -76,25 +76,16 @@ class StoreControls:
         mean, factor = params.get("mean"), params.get("factor")
         if (mean is None) == (factor is None):
             raise ValueError("give either mean, as in 100ms, or factor, as in 4")
-        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, int | float) or factor < 0):
-            raise ValueError(f"factor is {factor!r}; give a number of at least 0")
-        mean_s = None if mean is None else duration_s(mean)
-        self._set_speed(mean_s, 1.0 if factor is None else float(factor), now_s)
+        mean_s = None if mean is None else deeds.MEAN.of(params)
+        self._set_speed(mean_s, 1.0 if factor is None else deeds.FACTOR.of(params), now_s)
 
     def _set_speed(self, mean_s: float | None, factor: float, now_s: float) -> None:
         self._station.set_mean_s(self._station.spec.mean_s if mean_s is None else mean_s, now_s)
         self._station.set_slowdown(factor, now_s)
 
     def _capacity(self, params: Params, now_s: float) -> None:
-        self._set_slots(_count(params, 0), now_s)
+        self._set_slots(deeds.SLOTS_LEFT.of(params), now_s)
 
     def _set_slots(self, fault: int | None, now_s: float) -> None:
         self._slots_fault = fault
         self._station.set_slots(self._slots if fault is None else fault, now_s)
-
-
-def _count(params: Params, least: int) -> int:
-    slots = params.get("slots")
-    if isinstance(slots, bool) or not isinstance(slots, int) or slots < least:
-        raise ValueError(f"slots is {slots!r}; give a whole number of at least {least}")
-    return slots

@@ -17,9 +17,9 @@ An action given anew replaces the earlier one of its name. Rate and ramp are the
 A(t) = integral of the rate, so in any window [a, b] at most A(b) - A(a) + 1 come in. Which attempts the fault hits is a
 draw of the attempt, the same in every engine and variant.
 
-Parameters come as an experiment file or a control port gives them (texts with units); ValueError says what is wrong
-with them, and then nothing has changed. Not here: a ramp that looks at errors between its steps
-(`harness.policies.ramp`, an admission rule of the component's own).
+Parameters come as an experiment file or a control port gives them (texts with units), and both read them by the rules
+of `harness.policies.deeds`; ValueError says what is wrong with them, and then nothing has changed. Not here: a ramp
+that looks at errors between its steps (`harness.policies.ramp`, an admission rule of the component's own).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 from harness import seeds
 from harness.flows.wants import Cause
 from harness.models.component import Deed, Switch
+from harness.policies import deeds
 from harness.policies.admission import TokenBucket, TokenBucketSpec, bucket_admit, bucket_start
-from harness.units import duration_s, fraction, rate_per_s
 
 _ERRORS = seeds.stream_id("fault/errors")
 _BY_ONE = TokenBucketSpec(1.0, 1)  # one admission per unit of the ramp's own time
@@ -47,11 +47,8 @@ class ErrorFault:
         self.share = 0.0
 
     def on(self, params: Params, now_s: float) -> None:
-        """From {share: 10%}. Raises ValueError for a share outside 0 to 1."""
-        share = fraction(params.get("share"))
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"share is {share:g}; it lies between 0% and 100%")
-        self.share = share
+        """From {share: 10%}. Raises ValueError for a share that is not above 0% and at most 100%."""
+        self.share = deeds.SHARE.of(params)
 
     def off(self, now_s: float) -> None:
         """Nobody is hit any more."""
@@ -60,17 +57,6 @@ class ErrorFault:
     def hits(self, attempt: int) -> bool:
         """True when the fault is on and answers this attempt."""
         return self.share > 0.0 and seeds.draw_after(self._luck, attempt) < self.share
-
-
-def intake_rate_per_s(params: Params, name: str = "rate", *, or_zero: bool = False) -> float:
-    """A finite rate above 0/s, or 0/s where that is allowed. Raises ValueError naming the parameter."""
-    try:
-        rate = rate_per_s(params.get(name))
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    if not (0.0 < rate < math.inf or (or_zero and rate == 0.0)):
-        raise ValueError(f"{name} is {rate:g}/s; it must be {'at least' if or_zero else 'above'} 0/s")
-    return rate
 
 
 def intake_bucket(rate_per_s: float) -> TokenBucketSpec:
@@ -158,27 +144,23 @@ class Valve:
         return True
 
     def _throttle_intake(self, params: Params, now_s: float) -> dict[str, float]:
-        rate = intake_rate_per_s(params)
+        rate = deeds.RATE.of(params)
         self._rate = intake_bucket(rate)
         self._rate_state = bucket_start(self._rate, now_s)
         self._note_restrictions()
         return {"rate_per_s": rate}
 
     def _ramp(self, params: Params, now_s: float) -> dict[str, float]:
-        from_per_s, to_per_s = intake_rate_per_s(params, "from", or_zero=True), intake_rate_per_s(params, "to")
-        over_s = duration_s(params.get("over"))
-        if from_per_s > to_per_s:
-            raise ValueError(f"from is {from_per_s:g}/s and to is {to_per_s:g}/s; a ramp grows, so from is at most to")
-        if not 0.0 < over_s < math.inf:
-            raise ValueError(f"over is {over_s:g} s; it must be above 0 s")
+        from_per_s, to_per_s, over_s = deeds.FROM.of(params), deeds.TO.of(params), deeds.OVER.of(params)
+        problem = deeds.ramp_complaint(from_per_s, to_per_s)
+        if problem is not None:
+            raise ValueError(problem)
         self._slope, self._slope_state = _Slope(now_s, from_per_s, to_per_s, over_s), bucket_start(_BY_ONE, 0.0)
         self._note_restrictions()
         return {"from_per_s": from_per_s, "to_per_s": to_per_s, "over_s": over_s}
 
     def _shed(self, params: Params, now_s: float) -> dict[str, int]:
-        above = params.get("above")
-        if isinstance(above, bool) or not isinstance(above, int) or above < 0:
-            raise ValueError(f"above is {above!r}; give a whole number of at least 0 (0 is the most critical)")
+        above = deeds.ABOVE.of(params)
         self._shed_above = above
         self._note_restrictions()
         return {"above": above}

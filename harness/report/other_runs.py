@@ -20,12 +20,17 @@ from harness.report.page import show
 from harness.units import show_s
 
 CHANGES_MOST = 6  # keys named of a variant
+_NOT_DONE = "not done: "
+_ALIKE_S, _ALIKE = 1.0, 0.1  # two recoveries no further apart than this, of one run each, are the same
 _STUCK, _INVALID = 2, 3  # first part of a rank: 0 never failed, 1 recovered
 _OUTCOME = {"never_failed": "never failed", "invalid": "has a record that cannot support a verdict"}
 
 
 class Other(NamedTuple):
-    """One other variant. `rank` is lower for better; `helped` is None when the two runs cannot be told apart."""
+    """One other variant. `rank` is lower for better; `helped` is None when the two runs cannot be told apart.
+
+    `worse`: it ended worse than this run, so what it left out or changed was better as it was.
+    """
 
     variant: str
     seed: int
@@ -34,6 +39,15 @@ class Other(NamedTuple):
     changes: tuple[str, ...]
     rank: tuple[int, float, float]
     helped: bool | None
+    worse: bool
+
+    @property
+    def lesson(self) -> str:
+        """What follows for what was done in this run; "" when nothing does."""
+        undone = [change.removeprefix(_NOT_DONE) for change in self.changes if change.startswith(_NOT_DONE)]
+        if not (self.worse and undone and len(undone) == len(self.changes)):
+            return ""
+        return f"So this was worth doing: {'; '.join(undone)}"
 
 
 def beside(folder: RunFolder) -> list[RunFolder]:
@@ -75,21 +89,21 @@ def judged(folder: RunFolder, others: Iterable[RunFolder]) -> list[Other]:
         found.append(
             Other(
                 str(theirs.get("variant")), int(theirs.get("seed", 0)), str(told.get("verdict")), _outcome(told),
-                changes(plan, theirs), rank, _helped(rank, mine),
+                changes(plan, theirs), rank, _helped(rank, mine), _helped(mine, rank) is True,
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: (one.rank, one.variant))
 
 
 def changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, ...]:
-    """In what another plan's experiment differs from this one's, as `key: ours -> theirs`."""
+    """In what another plan's experiment differs from this one's, as `key: ours → theirs`."""
     left, right = ({**plan.get("spec", {}), "timeline": None} for plan in (mine, theirs))
     found = list(_differences(left, right))
     keys = {key for key, _, _ in found}
-    told = [f"{key}: {ours} -> {others}" for key, ours, others in found if not _inherited(key, keys)]
+    told = [f"{key}: {ours} → {others}" for key, ours, others in found if not _inherited(key, keys)]
     ours, others = (_deeds(plan) for plan in (mine, theirs))
     told += [f"also done: {deed}" for deed in others if deed not in ours]
-    told += [f"not done: {deed}" for deed in ours if deed not in others]
+    told += [f"{_NOT_DONE}{deed}" for deed in ours if deed not in others]
     if len(told) > CHANGES_MOST:
         return (*told[: CHANGES_MOST - 1], f"and {len(told) - CHANGES_MOST + 1} more")
     return tuple(told)
@@ -137,8 +151,10 @@ def _rank(measures: Mapping[str, Any]) -> tuple[int, float, float]:
 
 
 def _helped(theirs: tuple[int, float, float], mine: tuple[int, float, float]) -> bool | None:
-    """Recovered and this one did not, or sooner; None when one of them is invalid, or both recovered as soon."""
-    if _INVALID in (theirs[0], mine[0]) or (theirs[:2] == mine[:2] and theirs[0] < _STUCK):
+    """Recovered and this one did not, or sooner; None when one of them is invalid, or both recovered about as soon."""
+    if _INVALID in (theirs[0], mine[0]):
+        return None
+    if theirs[0] == mine[0] < _STUCK and abs(theirs[1] - mine[1]) <= max(_ALIKE_S, _ALIKE * max(theirs[1], mine[1])):
         return None
     return theirs[:2] < mine[:2]
 

@@ -63,7 +63,7 @@ def write_post_event(folder: RunFolder, others: Sequence[RunFolder] = ()) -> tup
         "posts": retelling.posts(journal),
         "actions": retelling.actions(journal),
         "others": other_runs.judged(folder, others or other_runs.beside(folder)),
-        "repeat_line": repeat_line(plan),
+        "repeat_line": repeat_line(plan, folder),
         "gaps": damaged,
     }
     page = render("post_event.html.j2", figures, folder.charts, folder.path / PAGE, **context)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from harness.report.page import show
 from harness.report.tables import Measures, cascade_rows, counted, money, sector_rows
+from harness.spec.vocabulary import VERBS
 from harness.units import show_s
 
 Journal = Sequence[Mapping[str, Any]]
@@ -60,6 +61,8 @@ def doings(measures: Measures) -> list[tuple[str, str]]:
             text = "Was in no trouble."
         else:
             text = f"In trouble from {row['began']} on{_because(lane)}."
+            if lane["trouble"] and lane["trouble"][0][0] > lane["began_s"]:
+                text = f"Hit at {row['began']}{_because(lane)}; in trouble from {lane['trouble'][0][0]:.2f} s on."
         if lane["sustained_s"]:
             text += f" It stayed so for {show_s(lane['sustained_s'])} without its trigger."
         if lane["peak_at_s"] is not None:
@@ -77,9 +80,10 @@ def customers(measures: Measures) -> list[tuple[str, str]]:
     """(sector, what its customers saw), the dearest first; all users together when no app took part."""
     found = []
     for row in sector_rows(measures):
-        text = f"{row['app']}: {row['failed']} of {row['due']} operations since the fault did not come good in time."
+        text = f"{row['app']}: {row['failed']} of {row['due']} operations since the fault did not come good in time"
+        text += f": {row['outage']} were good in the outage, {row['recovery']} after the fix."
         parts = [
-            f"{one['name']} {one['outage']} good in the outage and {one['recovery']} after the fix"
+            f"{one['name']} {one['outage']} and {one['recovery']}"
             for one in row["operations"]
             if one["outage"] != "-" or one["recovery"] != "-"
         ]
@@ -111,6 +115,12 @@ def data(measures: Measures) -> list[str]:
         f"{show(audit['duplicated'])} took effect twice, {show(audit['stuck'])} are accepted and not settled, "
         f"{show(audit['out_of_order'])} were applied out of order."
     )
+    apart = audit.get("divergence")  # old records have none
+    if apart:
+        found.append(
+            f"The two stores hold {show(apart['items'])} items of which each has a newest version that the other does "
+            f"not know; {show(apart['to_bring_home'])} more were written at the second only and are to be brought home."
+        )
     if audit["mismatched"] or audit["money_created"]:
         created = money(audit["money_created"] / 100)
         found.append(
@@ -120,24 +130,31 @@ def data(measures: Measures) -> list[str]:
 
 
 def _edges(journal: Journal) -> Iterator[Item]:
-    fixes = {(entry.get("id"), float(entry["t_s"])) for entry in journal if entry.get("kind") == "fix"}
+    fixes = {entry.get("id") for entry in journal if entry.get("kind") == "fix"}
     for entry in journal:
         kind = str(entry.get("kind"))
-        if kind not in _OPERATORS:
+        if kind not in _OPERATORS or "what" not in entry:  # a live component writes down what it was told, once more
             continue
         at_s, what = float(entry["t_s"]), str(entry.get("what"))
         on_purpose = kind == "action" or (kind == "heal" and not what.endswith(" ends"))
-        text = f"{_OPERATORS[kind]}: {what.removesuffix(' ends')}"
+        text = f"{_OPERATORS[kind]}: {what.removesuffix(' ends')}{_meaning(what) if kind != 'heal' else ''}"
         name = entry.get("name")
         if kind == "heal" and on_purpose:
             text = f"operators: {what} ({name})" if name else f"operators: {what}"
         because = entry.get("fired_by")
         if isinstance(because, Mapping):
             text += f", by the runbook because {because.get('because', 'its condition held')}"
-        if (entry.get("id"), at_s) in fixes and on_purpose:
+        if entry.get("id") in fixes and on_purpose:
             text += "; this is the fix, the trigger is gone"
         group = "operators" if on_purpose else "trigger"
         yield Item(at_s, str(entry.get("component", what.partition(".")[0])), group, text)
+
+
+def _meaning(what: str) -> str:
+    """What a verb does, in brackets, for readers who have not seen the experiment file."""
+    component, _, verb = what.partition(".")
+    known = VERBS.get(component, {}).get(verb)
+    return f" ({known.help.removeprefix('operators ')})" if known is not None else ""
 
 
 def _notes(journal: Journal, measures: Measures) -> Iterator[Item]:

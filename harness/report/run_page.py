@@ -89,11 +89,33 @@ def measure_table(measures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def repeat_line(plan: Plan) -> str:
-    """The command that runs this plan again."""
+def repeat_line(plan: Plan, folder: RunFolder | None = None) -> str:
+    """The command that runs this plan again; of somebody's own locustfile, the one that its `folder` says it was."""
+    if plan.engine == "locust":
+        return _command(folder) or _locust_line(plan)
     word = "simulate" if plan.engine == "world" else "run"
     file = shlex.quote(f"experiments/{plan.name}.yaml")
     return f"blackstart {word} {file} --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
+
+
+def _command(folder: RunFolder | None) -> str | None:
+    """The command line in the manifest; None when there is none."""
+    try:
+        found = folder.read_json(folder.manifest).get("command") if folder is not None else None
+    except RecordError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _locust_line(plan: Plan) -> str:
+    """Locust with the plugin, as far as a plan knows. Without an experiment file a run is called after its locustfile,
+    and has no timeline.
+    """
+    if not plan.timeline:
+        return f"locust -f {shlex.quote(f'{plan.name}.py')},$(blackstart plugin) --blackstart-seed {plan.seed}"
+    file, variant = shlex.quote(f"experiments/{plan.name}.yaml"), shlex.quote(plan.variant)
+    ours = f"--blackstart-experiment {file} --blackstart-variant {variant} --blackstart-seed {plan.seed}"
+    return f"locust -f LOCUSTFILE,$(blackstart plugin) {ours}"
 
 
 def _journal(folder: RunFolder) -> list[dict[str, Any]]:
@@ -150,6 +172,6 @@ def write_report(folder: RunFolder) -> Path:
         events=told,
         events_left_out=left_out,
         table=measure_table(measures),
-        repeat_line=repeat_line(plan),
+        repeat_line=repeat_line(plan, folder),
         timetable="\n".join(plan.timetable()),
     )

@@ -53,6 +53,7 @@ def sector_rows(measures: Measures) -> list[dict[str, Any]]:
         rows.append({
             "sector": str(found["sector"]),
             "app": str(app),
+            **{part: share(_of(shares, part, "by_app", app)) for part in ("outage", "recovery")},
             "due": show(sum(one["due"] for one in operations.values())),
             "failed": show(sum(one["failed"] for one in operations.values())),
             "outage_debt": money(lost["outage"]),
@@ -65,7 +66,7 @@ def sector_rows(measures: Measures) -> list[dict[str, Any]]:
                     "name": str(name),
                     "due": show(one["due"]),
                     "failed": show(one["failed"]),
-                    **{part: share(_of(shares, part, app, name)) for part in ("outage", "recovery")},
+                    **{part: share(_of(shares, part, "by_operation", app, name)) for part in ("outage", "recovery")},
                 }
                 for name, one in operations.items()
             ],
@@ -100,6 +101,7 @@ def audit_totals(measures: Measures) -> list[tuple[str, str]]:
     return [
         *((label.replace("_", " "), show(audit[label])) for label in labels),
         ("money created", money(created)),
+        *([] if audit.get("divergent") is None else [("items with two newest versions", show(audit["divergent"]))]),
     ]
 
 
@@ -140,8 +142,9 @@ def share(value: float | None) -> str:
     return f"{100 * value:.1f} %" if 0.9 <= value < 1.0 else f"{100 * value:.0f} %"
 
 
-def _of(shares: Mapping[str, Any], part: str, app: str, operation: str) -> float | None:
-    """The share of good operations; stories are named as their apps."""
-    found = ((shares.get(part) or {}).get("by_operation") or {}).get(app) or {}
-    value = found.get(operation)
-    return None if value is None else float(value)
+def _of(shares: Mapping[str, Any], *keys: str) -> float | None:
+    """The share of good operations at these keys; stories are named as their apps."""
+    found: Any = shares
+    for key in keys:
+        found = (found or {}).get(key)
+    return None if found is None else float(found)

@@ -64,6 +64,8 @@ def why_not(plan: Plan) -> str | None:
     story = plan.stories[0]
     if region.kv is None:
         return _no("region.kv", "there is no table store to read from")
+    if experiment.load[story].closed:
+        return _no(f"load.{story}.think", "its operations come when they are due, whatever happened to others")
     if experiment.load[story].client.hedge is not None:
         return _no(f"load.{story}.client.hedge", "it sends one copy of an attempt")
     server = region.kv.server()
@@ -134,10 +136,10 @@ def model_of(plan: Plan, delays: Delays | None = None) -> Model:
         seed=plan.seed,
         client=load.client.policy(),
         station=station,
-        rate_per_s=load.arrivals.rate_per_s,
+        rate_per_s=load.rate_per_s,
         load_end_s=plan.load_end_s,
         end_s=plan.end_s,
-        process=load.arrivals.process,
+        process=load.arrivals.process if load.arrivals else "poisson",
         late_replies=conventions.late_replies,
         silent=conventions.refusal == "silent",
         edges=_edges(plan, station, (target, STORE) if inner else (target,)),

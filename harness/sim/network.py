@@ -17,7 +17,7 @@ queues, and CPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from harness import seeds
@@ -59,11 +59,15 @@ class Server(Protocol):
         """The caller of a request that is here has gone."""
 
 
-Connection = tuple[float, float]  # opened at, and the age at which its server closes it
+# Opened at, the age at which its server closes it, and where it leads.
+Connection = tuple[float, float, "Port"]
 
 
 class Port:
-    """Where a caller finds one component, and its idle connections there."""
+    """Where a caller finds one component, and its idle connections there.
+
+    A name may come to lead elsewhere (`at`): same name, same idle connections, another server.
+    """
 
     __slots__ = ("idle", "max_age_s", "name", "number", "server")
 
@@ -73,6 +77,12 @@ class Port:
         self.server = server
         self.max_age_s = server.max_age_s
         self.idle: list[Connection] = []
+
+    def at(self, server: Server) -> Port:
+        """This name, while its addresses are those of `server`."""
+        port = Port(self.number, self.name, server)
+        port.idle = self.idle
+        return port
 
 
 class Exchange:
@@ -169,6 +179,8 @@ class Exchange:
             return
         caller = self._caller
         if answer.kind == FOUND:
+            if caller.moved is not None:
+                self.port = caller.port_at(self.port, answer.addresses[0])
             caller.heap.after(caller.delays.connect_s, self._connected)
             return
         self.end(_UNSENT, 0, Cause.DNS_EMPTY if answer.empty else Cause.DNS_FAILED)
@@ -180,7 +192,7 @@ class Exchange:
             self.end(_UNSENT, 0, Cause.CONNECT)
         else:
             born_s = self._caller.heap.now_s
-            self.travel((born_s, self._caller.age_s(self.port.max_age_s, born_s)))
+            self.travel((born_s, self._caller.age_s(self.port.max_age_s, born_s), self.port))
 
     def travel(self, connection: Connection) -> None:
         """Go to the server on this connection."""
@@ -202,7 +214,7 @@ class Exchange:
         self.answered = True
         connection = self._connection
         assert connection is not None, "an answer comes on the connection of its request"
-        born_s, age_s = connection
+        born_s, age_s, _ = connection
         if now_s - born_s < age_s:
             self.port.idle.append(connection)
         result, status, cause, hint_s = self._said
@@ -229,18 +241,24 @@ class Caller:
         ask: Callable[[str], Answer],
         targets: dict[str, tuple[int, str, Server]],
         rows: RowWriter,
+        moved: Mapping[str, Server] | None = None,
     ) -> None:
-        """`targets`: component -> (id in rows, DNS name, server); `ask` is the name server, as of now."""
+        """`targets`: component -> (id in rows, DNS name, server); `ask` is the name server, as of now.
+
+        Where names may come to lead elsewhere, `moved` says whose an address is; without it a name is its component's.
+        """
         self.heap = heap
         self.delays = delays
         self.one_way_s = delays.one_way_s
         self.cache = cache
+        self.moved = moved
         self.attempts_total = 0
         self._luck = seeds.mix(seed, _AGE)
-        self._ask = ask
+        self.ask = ask
         self._ports = {component: Port(*target) for component, target in targets.items()}
         self._rows = rows
         self._asking: dict[str, list[Exchange]] = {}
+        self._elsewhere: dict[tuple[str, int], Port] = {}
         self._cut: str | None = None  # the component to which nothing gets through
 
     def send(self, want: Send, done: Callable[[Reply], None], late: Late = None) -> Exchange:
@@ -256,6 +274,7 @@ class Caller:
         idle = port.idle
         while idle:
             connection = idle.pop()
+            port = exchange.port = connection[2]
             if connection[0] >= port.server.since_s:  # else it broke when the server's process died
                 exchange.travel(connection)
                 return exchange
@@ -283,6 +302,17 @@ class Caller:
         u = seeds.draw_after(self._luck, round(born_s * 1e9))
         return max_age_s * (1.0 + _AGE_JITTER * (2.0 * u - 1.0))
 
+    def port_at(self, port: Port, address: str) -> Port:
+        """The port of this name while it leads to this address."""
+        assert self.moved is not None, "names lead elsewhere here"
+        server = self.moved[address]
+        if server is port.server:
+            return port
+        key = port.name, id(server)
+        if key not in self._elsewhere:
+            self._elsewhere[key] = port.at(server)
+        return self._elsewhere[key]
+
     def _resolve(self, exchange: Exchange, name: str) -> None:
         known = self.cache.lookup(name, self.heap.now_s)
         if known is not None:
@@ -291,7 +321,7 @@ class Caller:
         waiting = self._asking.setdefault(name, [])
         waiting.append(exchange)
         if len(waiting) == 1:
-            self.heap.after(self.delays.query_s / 2, lambda: self._asked(name, self._ask(name)))
+            self.heap.after(self.delays.query_s / 2, lambda: self._asked(name, self.ask(name)))
 
     def _asked(self, name: str, answer: Answer) -> None:
         def back() -> None:

@@ -2,7 +2,9 @@
 
 What is due when is decided in `harness.timeline` (moments known before the run) and `harness.runbook` (conditions);
 here it is put on the heap, carried out and written down. The world says how something is done to a component; a surge
-is in the schedule already, and a pause concerns only the operators, so of these the journal is all there is.
+is in the schedule already, and a pause concerns only the operators, so of these the journal is all there is. What a
+component refuses is written down as `inject_failed`, `heal_failed` or `action_failed` and ends the run, as it does
+live: it is not the run that was planned.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from harness import runbook
+from harness.errors import RunError
 from harness.plan import Plan
 from harness.sim.heap import Heap, Ticket, cancel
 from harness.timeline import Due, edges
@@ -22,9 +25,11 @@ Tell = Callable[..., None]  # tell(kind, **fields)
 
 
 class Operators:
-    """Whoever carries the timeline out. `perform(due)` does a deed to a component; `tell` writes to the journal."""
+    """Whoever carries the timeline out. `tell` writes to the journal. `perform(due)` does a deed to a component, and
+    gives back what writes down what the component noted meanwhile: that stands behind the deed in the journal.
+    """
 
-    def __init__(self, plan: Plan, heap: Heap, perform: Callable[[Due], None], tell: Tell) -> None:
+    def __init__(self, plan: Plan, heap: Heap, perform: Callable[[Due], Callable[[], None]], tell: Tell) -> None:
         self._plan = plan
         self._heap = heap
         self._perform = perform
@@ -80,10 +85,17 @@ class Operators:
             self._wake_s = next_s
 
     def _do(self, due: Due, why: Mapping[str, Any] | None) -> None:
-        fields = {"id": due.id, "what": due.what, "component": due.component, "name": due.name}
-        self._tell(due.deed, **fields, **({"fired_by": dict(why)} if why is not None else {}))
-        if due.told:
-            self._perform(due)
+        fields: dict[str, Any] = {"id": due.id, "what": due.what, "component": due.component, "name": due.name}
+        if why is not None:
+            fields["fired_by"] = dict(why)
+        try:
+            tell_noted = self._perform(due) if due.told else None
+        except ValueError as error:
+            self._tell(f"{due.deed}_failed", **fields, error=str(error))
+            raise RunError(f"timeline: {due.what} ({due.id}) could not be done: {error}") from error
+        self._tell(due.deed, **fields)
+        if tell_noted is not None:
+            tell_noted()
         if due.fix:
             self._tell("fix", id=due.id, what=due.what)
         self._state = runbook.done(self._book, self._state, due, self._heap.now_s)

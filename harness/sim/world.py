@@ -13,13 +13,15 @@ that fire late), so a run here is always valid as far as the generator goes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from harness import build
+from harness.errors import RunError
 from harness.flows.call import CallResult, Client
+from harness.flows.crowd import Crowd, Turn, groups_of, seat
 from harness.flows.stories.base import StoryContext, StoryModule, find_story, make_context
 from harness.flows.wants import Result
 from harness.memory import MemoryGuard
@@ -27,9 +29,11 @@ from harness.models import dns_cache
 from harness.models.component import Given
 from harness.models.dns_cache import Answer, DnsCache
 from harness.models.nameserver import NameServer
+from harness.models.record_failover import RecordFailover
 from harness.models.station import Station
 from harness.models.valve import Valve
 from harness.plan import Plan, Schedule
+from harness.policies.crowd import MARK
 from harness.policies.resolver import FOUND
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
@@ -64,13 +68,18 @@ class World:
         self.delays = delays or Delays()
         self.region: RegionMap = lay_out(_NET, plan.components)
         self._journal = Journal(folder.journal, "world")
+        self._held: list[tuple[str, str, dict[str, Any]]] | None = None  # entries of a deed that is being done
         self._writers: list[RowWriter] = []
         self._numbers = {component: number for number, component in enumerate(self.region.places)}
         self.servers: dict[str, StoreServer | Host] = {}
         self.nameserver = self._make_nameserver()
+        self._moved: dict[str, Server] | None = {} if self._failover_of_names() else None  # whose an address is
         self._make_servers()
+        self._checker = self._make_checker()
         experiment = plan.experiment
         self.caller = self._make_caller(experiment.client.resolver, "load-0-attempt")
+        self._groups = groups_of(experiment.crowds())
+        self._crowd = Crowd(self._groups, plan.seed, plan.load_end_s) if self._groups else None
         self.stories = [self._make_story(name) for name in plan.stories]
         names = {"story": list(plan.stories), "app": list(self.region.places), "worker": ["load-0"]}
         self._operations = self._writer("load-0-operation", "operation", names)
@@ -86,22 +95,31 @@ class World:
         self.operations_planned = int(schedule.op.size)
 
     def run(self) -> None:
-        """Play the run to the end of its drain and close every file."""
+        """Play the run to the end of its drain and close every file, also when it fails. Raises RunError."""
         plan, heap = self.plan, self.heap
         for phase in plan.phases:
             heap.at(phase.start_s, partial(self._tell, "orchestrator", "phase", name=phase.name))
         self._operators.begin()
         if self.nameserver is not None:
             self._advance_names()
+        if self._checker is not None:
+            heap.at(0.0, self._checker.begin)
         for server in self.servers.values():
             if isinstance(server, Host):
                 heap.at(0.0, server.stepped)
         heap.at(0.0, self._read_gauges)
         self._next_operation()
+        if self._crowd is not None:
+            for turn in self._crowd.first():
+                self._turn(turn)
         guard = MemoryGuard(tidy=False)  # a collector that walks every open operation costs a fifth of the time
         try:
             heap.at(0.0, partial(self._look, guard))
             heap.run(plan.end_s)
+        except RunError as error:  # what was recorded is kept whole, and judged invalid for this reason
+            self._tell("orchestrator", "stop", state="failed", why=str(error))
+            self._close(whole=False)
+            raise
         finally:
             guard.release()
         self._close()
@@ -120,6 +138,19 @@ class World:
         spec = knobs.model_dump(mode="json", by_alias=True)
         return NameServer(spec, places, frozenset(HOSTED), lambda kind, **fields: self._tell("dns", kind, **fields))
 
+    def _failover_of_names(self) -> RecordFailover | None:
+        return None if self.nameserver is None else self.nameserver.failover
+
+    def _make_checker(self) -> Conversation | None:
+        """The health checks behind a name that fails over; they find the first by its own record."""
+        names, failover = self.nameserver, self._failover_of_names()
+        if names is None or failover is None:
+            return None
+        first = failover.spec.first
+        caller = self._make_caller(None, "dns-attempt")
+        caller.ask = lambda _: Answer(FOUND, names.addresses_of(first, self.heap.now_s), 0.0)
+        return Conversation(failover.checks(lambda now_s: bool(names.addresses_of(first, now_s)), 0.0), caller)
+
     def _make_servers(self) -> None:
         experiment = self.plan.experiment
         region, conventions = experiment.region, experiment.conventions
@@ -135,6 +166,9 @@ class World:
             host = self.servers[name]
             assert isinstance(host, Host), "hosted components have hosts"
             host.caller = self._make_caller(knobs.client.resolver or knobs.resolver, f"{name}-attempt")
+        if self._moved is not None:
+            for name, server in self.servers.items():
+                self._moved.update(dict.fromkeys(self.region.places[name].addresses, server))
 
     def _make_host(self, name: str, silent: bool) -> Host:
         experiment, seed = self.plan.experiment, self.plan.seed
@@ -156,7 +190,7 @@ class World:
         }
         rows = self._writer(name, "attempt", {"target": list(self.region.places)})
         cache = DnsCache(build.resolver_spec(resolver))
-        return Caller(self.heap, self.delays, self.plan.seed, cache, self._ask, targets, rows)
+        return Caller(self.heap, self.delays, self.plan.seed, cache, self._ask, targets, rows, self._moved)
 
     def _ask(self, name: str) -> Answer:
         """What a query for an A record finds, in the cache's terms."""
@@ -183,8 +217,9 @@ class World:
         client = Client(load.client.policy(), self.plan.seed, f"load/{name}", 0.0)
         mix = self.plan.experiment.mix(name)
         context = make_context(
-            module.STORY, client, self.plan.seed, load.users, mix, load.client.deadline_s, criticality_of(name)
-        )
+            module.STORY, client, self.plan.seed, load.users, mix, load.client.deadline_s, criticality_of(name),
+            seat(self._groups, name),
+        )  # fmt: skip
         return module, context, self._numbers[module.STORY.app]
 
     def _next_operation(self) -> None:
@@ -194,12 +229,22 @@ class World:
             self.heap.at(due[2], self._operate)
 
     def _operate(self) -> None:
-        op, story, intended_s = self._next
+        self._start(*self._next)
+        self._next_operation()
+
+    def _start(self, op: int, story: int, intended_s: float) -> None:
         self.started += 1
         talk = _Operation(self, op, story, intended_s)
         self._open[op] = talk
         talk.begin()
-        self._next_operation()
+
+    def _turn(self, turn: Turn) -> None:
+        """Somebody of a closed loop will start an operation."""
+        self.heap.at(turn.due_s, partial(self._take, turn))
+
+    def _take(self, turn: Turn) -> None:
+        self.operations_planned += 1
+        self._start(*turn)
 
     def ended(self, talk: _Operation, outcome: Outcome, finished_ns: int) -> None:
         """Write the row of an operation that is over; -1 for one that never finished."""
@@ -210,15 +255,35 @@ class World:
         intended_ns = round(talk.intended_s * 1e9)
         deadline_ns = round(deadline_s * 1e9) if deadline_s < math.inf else -1
         self._operations.add(op, story, app, 0, intended_ns, intended_ns, finished_ns, deadline_ns, outcome, talk.sent)
+        if op >= MARK and finished_ns >= 0 and self._crowd is not None:
+            turn = self._crowd.after(op, outcome is _GOOD, finished_ns * 1e-9)
+            if turn is not None:
+                self._turn(turn)
 
     # The timeline
 
-    def _perform(self, due: Due) -> None:
+    def _perform(self, due: Due) -> Callable[[], None]:
+        """Do a deed; what writes down what was noted meanwhile. Raises ValueError when it is refused."""
+        held = self._held = []
+        try:
+            self._do(due)
+        finally:
+            self._held = None
+        return partial(self._tell_all, held)
+
+    def _tell_all(self, entries: list[tuple[str, str, dict[str, Any]]]) -> None:
+        for who, kind, fields in entries:
+            self._tell(who, kind, **fields)
+
+    def _do(self, due: Due) -> None:
         now_s = self.heap.now_s
         if due.component == "dns":
             self._perform_on_names(due, now_s)
         else:
             server = self.servers[due.component]
+            if server.down and due.name != "crash":
+                text = f"{due.what} met a dead process (crash is on); what was set is felt once it is back"
+                self._tell(due.component, "note", text=text)
             if due.deed == "inject":
                 server.faults[due.name][0](due.params)
             elif due.deed == "heal":
@@ -240,6 +305,8 @@ class World:
                 names.fill()
             case "action", "restore":
                 names.restore(due.params, now_s)
+            case "action", "point":
+                names.point(due.params)
             case _:
                 raise AssertionError(f"{due.what}: the plan was checked, and dns has no such thing")
 
@@ -260,7 +327,7 @@ class World:
         """What a load process writes at its end: `load-0.json`. A world is never late."""
         return {
             "worker": "load-0",
-            "scheduled": self.operations_planned,
+            "scheduled": self.operations_planned,  # turns of closed loops are counted as they come due
             "started": self.started,
             "dropped": 0,
             "late": 0,
@@ -281,6 +348,9 @@ class World:
         self.heap.after(GAUGE_PERIOD_S, self._read_gauges)
 
     def _tell(self, who: str, kind: str, **fields: Any) -> None:
+        if self._held is not None:
+            self._held.append((who, kind, fields))
+            return
         self._journal.write(self.heap.now_s, kind, **fields, **({"who": who} if who else {}))
 
     def _writer(self, name: str, kind: str, names: Mapping[str, list[str]]) -> RowWriter:
@@ -293,9 +363,12 @@ class World:
         for name, server in self.servers.items():
             self.folder.write_export(name, {"t_s": self.heap.now_s, "component": name, **server.export()})
 
-    def _close(self) -> None:
+    def _close(self, *, whole: bool = True) -> None:
         self._operators.end()
-        self._export()
+        if whole:
+            self._export()
+        if self._checker is not None:
+            self._checker.cut()
         for talk in list(self._open.values()):
             talk.cut()
             self.ended(talk, Outcome.UNFINISHED, -1)

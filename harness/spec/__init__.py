@@ -21,8 +21,9 @@ from harness.spec.client import Client
 from harness.spec.components.dns import Dns
 from harness.spec.components.kv import Kv
 from harness.spec.components.mobile_banking import MobileBanking
+from harness.spec.criteria import Expect
 from harness.spec.entries import Event
-from harness.spec.experiment import Arrivals, Expect, Experiment, Load, Phases, SteadyState
+from harness.spec.experiment import Arrivals, Experiment, Load, Phases, SteadyState
 from harness.spec.load import ExperimentFile, load_experiment, parse_experiment, resolved_experiment
 from harness.spec.region import Region
 

@@ -1,18 +1,17 @@
 """The `with` of a timeline entry, read: texts with units into SI values, each wrong one a complaint with its place.
 
-Which arguments there are, and in which unit, is data (`harness.spec.verbs`).
+Which arguments there are is data (`harness.spec.verbs`), and so are their bounds (`harness.policies.deeds`).
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from harness import units
 from harness.policies.entry import did_you_mean
 from harness.spec.document import Where
 from harness.spec.entries import Event
 from harness.spec.verbs import Argument, Verb
+from harness.spec.vocabulary import VERBS
 
 
 def read_arguments(event: Event, verb: Verb, index: int, wrong: list[tuple[Where, str]]) -> dict[str, Any]:
@@ -22,6 +21,7 @@ def read_arguments(event: Event, verb: Verb, index: int, wrong: list[tuple[Where
     for name, value in event.with_.items():
         if name not in known:
             takes = f"{event.do} takes {', '.join(known)}" if known else f"{event.do} takes nothing"
+            takes += _elsewhere(event, name)
             if name == "square" and verb.kind == "fault":
                 takes = f"{takes}; `square` stands beside `with`"
             wrong.append(((index, "with", name), f"unknown argument {name!r}; {takes}{did_you_mean(name, known)}"))
@@ -42,34 +42,19 @@ def read_arguments(event: Event, verb: Verb, index: int, wrong: list[tuple[Where
     return resolved
 
 
+def _elsewhere(event: Event, name: str) -> str:
+    """Which other deed of the component takes this argument, in words; "" for none."""
+    found = [
+        f"{event.component}.{other}"
+        for other, verb in VERBS.get(event.component, {}).items()
+        if other != event.verb and other.startswith(event.verb.split("_")[0]) and name in verb.names
+    ]
+    return f" ({name} belongs to {', '.join(found)})" if found else ""
+
+
 def _value(value: object, argument: Argument) -> Any:
     """One argument in SI units. Raises ValueError with what is allowed."""
-    match argument.unit:
-        case "s":
-            found = units.duration_s(value)
-            if not 0.0 < found < math.inf:
-                raise ValueError(f"{value!r} is out of bounds; it must be above 0s")
-            return found
-        case "per_s":
-            found = units.rate_per_s(value)
-            if not 0.0 < found < math.inf:
-                raise ValueError(f"{value!r} is out of bounds; it must be above 0/s")
-            return found
-        case "share":
-            found = units.fraction(value)
-            if not 0.0 < found <= 1.0:
-                raise ValueError(f"{value!r} is out of bounds; a share here is above 0% and at most 100%")
-            return found
-        case "count":
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{value!r} is not a whole number of at least 1")
-            return value
-        case "number":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-                raise ValueError(f"{value!r} is not a number above 0")
-            return float(value)
-        case _:
-            return _word(value, argument)
+    return _word(value, argument) if argument.quantity is None else argument.quantity.read(value)
 
 
 def _word(value: object, argument: Argument) -> str:

@@ -13,15 +13,26 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from harness.policies.entry import did_you_mean
+from harness.spec import wiring, work
 from harness.spec.client import Client
+from harness.spec.criteria import Expect
 from harness.spec.document import Where
 from harness.spec.events import events_of
-from harness.spec.experiment import Expect, Experiment
+from harness.spec.experiment import Experiment
 from harness.spec.knobs import Working
 from harness.spec.lines import Condition
 from harness.spec.surges import surges_of
 from harness.spec.timed import Timed
-from harness.spec.vocabulary import FLAGS, MEASURES, STOP_GAUGES, STORIES, VERBS, VERDICTS, known_measure
+from harness.spec.vocabulary import (
+    FLAGS,
+    MEASURES,
+    OF_BASELINE,
+    STOP_GAUGES,
+    STORIES,
+    VERDICTS,
+    baseline_of,
+    known_measure,
+)
 
 RUN_S_MAX: Final = 86_400
 OPERATIONS_MAX: Final = 10_000_000  # a schedule of 180 MB; one story at 4,000/s for 40 minutes
@@ -94,13 +105,13 @@ def _size(experiment: Experiment) -> Iterator[Complaint]:
         yield Complaint(("phases",), text)
         return
     for name, load in experiment.load.items():
-        operations = load.arrivals.rate_per_s * experiment.load_end_s
+        operations = load.rate_per_s * experiment.load_end_s
         if operations > OPERATIONS_MAX:
             text = (
-                f"{load.arrivals.rate_per_s:g}/s for {experiment.load_end_s:g} s are {operations:.3g} operations; a "
+                f"{load.rate_per_s:g}/s for {experiment.load_end_s:g} s are {operations:.3g} operations; a "
                 f"plan holds at most {OPERATIONS_MAX:,} of a story; lower the rate or shorten the phases"
             )
-            yield Complaint(("load", name, "arrivals", "rate"), text)
+            yield Complaint(("load", name, "think") if load.closed else ("load", name, "arrivals", "rate"), text)
 
 
 def _surges(experiment: Experiment, events: Sequence[Timed]) -> Iterator[Complaint]:
@@ -138,14 +149,14 @@ def _load(experiment: Experiment) -> Iterator[Complaint]:
 def _region(experiment: Experiment) -> Iterator[Complaint]:
     region = experiment.region
     present = region.instances()
-    for name, knobs in region.hosted().items():
-        for dependency in knobs.depends_on:
-            if dependency not in VERBS:
-                text = f"no component {dependency!r}; they are {', '.join(VERBS)}{did_you_mean(dependency, VERBS)}"
-                yield Complaint(("region", name, "depends_on"), text)
-            elif dependency not in present:
-                text = f"{name} depends on {dependency}, which is absent; make {name} null too, or leave it out of"
-                yield Complaint(("region", dependency), f"{text} {name}.depends_on")
+    for path, text in wiring.of_region(experiment):
+        yield Complaint(("region", *path), text)
+    for name, text in work.refused(experiment):
+        yield Complaint(("region", name), text)
+    failover = None if region.dns is None else region.dns.failover
+    if failover is not None and failover.to not in present:
+        text = f"the name of {failover.of} fails over to {failover.to}, which is absent; put it into the region"
+        yield Complaint(("region", "dns", "failover"), text)
     yield from _cycle(experiment)
     for name, working in (("kv", region.kv), *region.hosted().items()):
         if isinstance(working, Working):
@@ -164,7 +175,9 @@ def _cycle(experiment: Experiment) -> Iterator[Complaint]:
     except CycleError as error:
         ring = list(reversed(error.args[1]))
         text = f"{' needs '.join(ring)}: a ring in which nobody can start first; take one out of depends_on"
-        yield Complaint(("region", ring[0], "depends_on"), text)
+        hosted = experiment.region.hosted()
+        said = next((name for name in ring if "depends_on" in hosted[name].model_fields_set), ring[0])
+        yield Complaint(("region", said, "depends_on"), text)
 
 
 def _clients(experiment: Experiment) -> Iterator[Complaint]:
@@ -191,8 +204,18 @@ def of_expectations(lines: Iterable[Expect], variants: list[str]) -> Iterator[Co
                 yield Complaint(("expect", index, *path), text)
         if line.compare is not None and line.compare[0] == line.compare[1]:
             yield Complaint(("expect", index, "compare"), "a variant is compared with itself; name two")
+        condition = line.is_ if isinstance(line.is_, Condition) else None
+        if condition is not None and condition.of == "variant":
+            if condition.other not in variants:
+                near = did_you_mean(condition.other, variants)
+                text = f"no variant {condition.other!r}; variants are {', '.join(variants)}{near}"
+                yield Complaint(("expect", index, "is"), text)
+            elif condition.other == line.variant:
+                yield Complaint(("expect", index, "is"), "a variant is measured by itself; name another")
+        if line.series is not None:
+            continue
         if not known_measure(line.key):
-            near = did_you_mean(line.measure, [*MEASURES, *(key.rpartition(".")[2] for key in MEASURES)])
+            near = did_you_mean(str(line.measure), [*MEASURES, *(key.rpartition(".")[2] for key in MEASURES)])
             text = (
                 f"unknown measure {line.measure!r}; it is a dotted key of measures.json, as in amplification.peak{near}"
             )
@@ -204,4 +227,10 @@ def of_expectations(lines: Iterable[Expect], variants: list[str]) -> Iterator[Co
             wanted, example = (bool, "true or false") if line.key in FLAGS else (float, "a bound, as in '<= 15s'")
             if type(line.is_.value) is not wanted:
                 text = f"{line.is_.text!r} can never hold for {line.measure}; write {example}"
+                yield Complaint(("expect", index, "is"), text)
+            elif line.is_.of == "baseline" and baseline_of(line.key) is None:
+                text = (
+                    f"{line.measure} has no counterpart in the baseline phase; {', '.join(OF_BASELINE)} have, or look "
+                    "at a `series`"
+                )
                 yield Complaint(("expect", index, "is"), text)

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 from harness.policies.entry import did_you_mean
+from harness.spec.components.mobile_banking import MORE_GAUGES, with_more
 from harness.spec.document import Where
 from harness.spec.entries import Event, When
 from harness.spec.experiment import Experiment
@@ -127,11 +128,20 @@ def _check_gauge(experiment: Experiment, component: str, gauge: str, index: int,
         wrong.append(
             (where, f"{full!r}: {component} is absent from this region; give it there, or watch another gauge")
         )
-    elif gauge not in GAUGES[component]:
-        known = GAUGES[component]
+    elif gauge not in (known := _gauges(experiment, component)):
+        if component == "mobile_banking" and gauge in sum(MORE_GAUGES.values(), ()):
+            knob = next(knob for knob, gauges in MORE_GAUGES.items() if gauge in gauges)
+            wrong.append((where, f"{full!r} is reported only with the knob {knob}; set it, or watch another gauge"))
+            return
         wrong.append(
             (where, f"{full!r}: {component} has no such gauge; it has {', '.join(known)}{did_you_mean(gauge, known)}")
         )
+
+
+def _gauges(experiment: Experiment, component: str) -> tuple[str, ...]:
+    app = experiment.region.mobile_banking
+    more = with_more(app) if component == "mobile_banking" and app is not None else ()
+    return (*GAUGES[component], *more)
 
 
 def _words(when: When) -> str:

@@ -58,7 +58,7 @@ def _bound(value: object) -> Bound | None:
     if value is None or isinstance(value, Bound):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        found, text = float(value), ""
+        found, text = units.fraction(value), ""  # a plain number
     elif isinstance(value, str) and re.fullmatch(NUMBER, value.strip()):
         found, text = float(value), ""  # YAML reads 1e3 as a text
     else:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from harness.policies.entry import did_you_mean
 from harness.spec.arguments import read_arguments
 from harness.spec.conditions import check_ids, identity, trigger_of
+from harness.spec.deeds import check_deeds
 from harness.spec.document import Where
 from harness.spec.entries import Event
 from harness.spec.experiment import Experiment
@@ -26,7 +27,7 @@ from harness.spec.spells import check_spells, spells
 from harness.spec.surges import check_surges
 from harness.spec.timed import Timed
 from harness.spec.verbs import Verb
-from harness.spec.vocabulary import PSEUDO, VERBS
+from harness.spec.vocabulary import PSEUDO, VERBS, who_can
 
 
 class Events(NamedTuple):
@@ -83,6 +84,7 @@ def events_of(experiment: Experiment) -> Events:
     ended = [_ended(timed, resolved, load_end_s, wrong) if timed.kind == "fault" else timed for timed in resolved]
     check_spells(ended, wrong)
     check_surges(experiment, ended, wrong)
+    check_deeds(experiment, ended, wrong)
     _check_heals(ended, wrong)
     _check_fix(experiment, ended, first_s, wrong)
     return Events(tuple(ended), tuple(wrong))
@@ -93,7 +95,8 @@ def _verb(experiment: Experiment, event: Event, index: int, wrong: list[tuple[Wh
     known = {**VERBS, **PSEUDO}
     if event.component not in known:
         text = f"{event.do!r}: no component {event.component!r}; components are {', '.join(present)}"
-        wrong.append(((index, "do"), text + did_you_mean(event.component, known)))
+        hint = did_you_mean(event.component, known) or who_can(event.component, event.verb, present)
+        wrong.append(((index, "do"), text + hint))
         return None
     if event.component not in PSEUDO and event.component not in experiment.region.instances():
         text = f"{event.do!r}: {event.component} is absent from this region; give it there, or remove the event"

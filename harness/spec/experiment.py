@@ -13,15 +13,27 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
+from harness.policies.crowd import CrowdSpec
 from harness.spec.client import Client
+from harness.spec.criteria import Expect
+from harness.spec.crowd import Crowd
 from harness.spec.entries import Event
-from harness.spec.lines import Condition, Line, Stop, read_condition, read_line, read_stop
+from harness.spec.incident import Incident
+from harness.spec.lines import Line, Stop, read_line, read_stop
 from harness.spec.moments import Span
 from harness.spec.region import Region
-from harness.spec.values import NONE, Duration, Model, PositiveDuration, Rate
-from harness.spec.vocabulary import PHASES, full_key
+from harness.spec.values import NONE, Duration, MaybeDuration, Model, PositiveDuration, Rate
+from harness.spec.vocabulary import PHASES
 
 
 def _text(value: Any) -> str:
@@ -65,12 +77,49 @@ class Arrivals(Model):
 
 
 class Load(Model):
-    """What one story is asked to do. `mix` is complete: without one in the file it is the story's own."""
+    """What one story is asked to do, by an open loop (`arrivals`) or a closed one (`think`); it has exactly one.
 
-    arrivals: Arrivals
-    users: Annotated[int, Field(ge=1, le=10_000_000)] = 400
+    `mix` is complete: without one in the file it is the story's own. With arrivals, `users` are whom the operations are
+    shared out to; with think times they are the load.
+    """
+
+    arrivals: Arrivals | None = None
+    think_s: MaybeDuration = Field(default=None, alias="think")
+    crowd: Crowd | None = None
+    users: Annotated[int, Field(ge=1, le=1_000_000)] = 400  # each is kept in memory by what they talk to
     mix: dict[str, Annotated[float, Field(ge=0.0, le=1.0, strict=False)]] = Field(default_factory=dict)
     client: Client = Client()
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Load:
+        if (self.arrivals is None) == (self.think_s is None):
+            found = "neither `arrivals` nor `think`" if self.arrivals is None else "both `arrivals` and `think`"
+            raise ValueError(
+                f"{found}; write `arrivals: {{rate: 100/s}}` for operations that come whatever happens (an open loop), "
+                "or `users: 200` with `think: 1s` for users who wait for their answers (a closed one)"
+            )
+        if self.crowd is not None and self.think_s is None:
+            raise ValueError("`crowd` is how the users of a closed loop behave; it needs `think` instead of `arrivals`")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other_loop(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As a file has it: the keys of the loop that this is not are absent."""
+        absent = ("think", "crowd") if self.think_s is None else ("arrivals",)
+        return {key: value for key, value in dump(self).items() if key not in absent}
+
+    @property
+    def closed(self) -> bool:
+        """Whether users wait for their answers."""
+        return self.think_s is not None
+
+    @property
+    def rate_per_s(self) -> float:
+        """Operations per second that come, or, of a closed loop, that would if every answer came at once."""
+        if self.arrivals is not None:
+            return self.arrivals.rate_per_s
+        assert self.think_s is not None, "one of the two is there"
+        return self.users / self.think_s
 
 
 class Phases(Model):
@@ -116,48 +165,6 @@ _STOP = (
 StopWhen = dict[str, Annotated[Stop, *_STOP]]
 
 
-class Expect(Model):
-    """One criterion: a bound on a measure of one variant, or a comparison of a measure between two."""
-
-    variant: str | None = None
-    compare: tuple[str, str] | None = Field(default=None, strict=False)
-    measure: str
-    is_: Annotated[
-        Condition | Literal["better", "same", "worse"],
-        BeforeValidator(lambda value: _is(value)),
-        PlainSerializer(lambda value: _shown(value)),
-        WithJsonSchema({"type": ["string", "boolean"], "examples": ["<= 15s", "== recovered", True, "better"]}),
-    ] = Field(alias="is")
-
-    @property
-    def key(self) -> str:
-        """The measure's key in measures.json: `time_to_recover` is short for `time_to_recover_s`."""
-        return full_key(self.measure) or self.measure
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Expect:
-        if (self.variant is None) == (self.compare is None):
-            raise ValueError("an expect line names either `variant` or `compare: [a, b]`; write exactly one of them")
-        if (self.compare is None) == isinstance(self.is_, str):
-            raise ValueError(
-                f"{_shown(self.is_)!r} does not fit; `compare` wants better, same or worse, and `variant` wants a "
-                "condition such as '<= 15s', '== recovered' or true"
-            )
-        return self
-
-
-def _is(value: object) -> object:
-    if isinstance(value, Condition) or value in ("better", "same", "worse"):
-        return value
-    return read_condition(value)
-
-
-def _shown(value: Condition | str) -> str | bool:
-    if isinstance(value, str):
-        return value
-    return value.value if isinstance(value.value, bool) and value.text in ("true", "false") else value.text
-
-
 def _no_stop(value: object) -> object:
     return {} if value is None or value == NONE else value
 
@@ -167,6 +174,7 @@ class Experiment(Model):
 
     title: str
     description: str = ""
+    incident: Incident | None = None  # what it is modelled on; says nothing about what is run
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
     region: Region = Region()
     conventions: Conventions = Conventions()
@@ -187,7 +195,10 @@ class Experiment(Model):
 
     def written(self) -> dict[str, Any]:
         """The experiment as the mapping a YAML file would hold, complete; reads back to an equal one."""
-        return self.model_dump(mode="json", by_alias=True)
+        written = self.model_dump(mode="json", by_alias=True)
+        if self.incident is None:
+            del written["incident"]
+        return written
 
     def text(self) -> str:
         """The same as YAML, as `experiment.yaml` of a run folder holds it."""
@@ -207,3 +218,12 @@ class Experiment(Model):
         shares = self.load[story].mix
         total = sum(shares.values())
         return {name: share / total for name, share in shares.items()}
+
+    def crowds(self) -> list[tuple[int, str, CrowdSpec]]:
+        """The stories with closed loops: index, name, and how their users behave."""
+        spans = self.spans()
+        return [
+            (index, name, (load.crowd or Crowd()).spec(load.users, load.think_s, spans))
+            for index, (name, load) in enumerate(self.load.items())
+            if load.think_s is not None
+        ]

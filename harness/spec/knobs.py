@@ -76,3 +76,12 @@ class Hosted(Model):
     client: Client = Client()
     connection: Connection = Connection()
     resolver: ResolverSlot = Policy("client", "resolver", "ttl", {})
+
+
+def only_a_door(priority: Policy | None) -> None:
+    """Raises ValueError for a priority that orders a line, where there is none (in an app)."""
+    if priority is not None and priority.kind != "partitioned":
+        raise ValueError(
+            f"priority: {priority.kind} orders a line, and an app has none; use {{kind: partitioned, limit: ...}}, or "
+            f"give {priority.kind} to the store"
+        )

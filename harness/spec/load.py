@@ -11,7 +11,7 @@ complaints of a file come in one SpecError, one a line, in the order of the file
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,15 +33,18 @@ ONLY: Final = "base"
 
 
 class ExperimentFile:
-    """A checked experiment file. `name` is its stem; `source` what complaints call it."""
+    """A checked experiment file. `name` is its stem; `source` what complaints call it. Made from its document, so that
+    they can point into it; or, for one that no file holds, from what to call it."""
 
-    def __init__(self, name: str, source: str, experiments: Mapping[str, Experiment]) -> None:
+    def __init__(self, name: str, document: Document | str, experiments: Mapping[str, Experiment]) -> None:
         self.name = name
-        self.source = source
+        self._document = Document(document) if isinstance(document, str) else document
+        self.source = self._document.name
         self._experiments = dict(experiments)
         first = next(iter(self._experiments.values()))
         self.title = first.title
         self.description = first.description
+        self.incident = first.incident
         self.seed = first.seed
         self.repeat = first.repeat
         self.expect = first.expect
@@ -57,6 +60,14 @@ class ExperimentFile:
             near = did_you_mean(name, self.variants)
             raise SpecError(f"{self.source}: no variant {name!r}; it has {', '.join(self.variants)}{near}")
         return self._experiments[name]
+
+    def raise_for(self, found: Iterable[tuple[str, Where, str]]) -> None:
+        """Raise one SpecError for complaints of others than this package, given as (variant, path, text), if any."""
+        complaints = _Complaints(self._document)
+        complaints.variants = len(self._experiments)
+        for variant, path, text in found:
+            complaints.add("" if self.variants == (ONLY,) else variant, path, text)
+        complaints.raise_if_any()
 
 
 def load_experiment(path: Path) -> ExperimentFile:
@@ -102,7 +113,7 @@ def _checked(document: Document, name: str) -> ExperimentFile:
         for complaint in checks.of_expectations(next(iter(experiments.values())).expect, [v or ONLY for v in patches]):
             complaints.add("", complaint.path, complaint.text, key=complaint.key)
     complaints.raise_if_any()
-    return ExperimentFile(name, document.name, experiments)
+    return ExperimentFile(name, document, experiments)
 
 
 def _patches(raw: Mapping[str, Any], complaints: _Complaints) -> dict[str, Any]:
@@ -223,6 +234,8 @@ def _told(error: ErrorDetails, path: Where) -> tuple[Where, str, bool]:
             return path, f"{_short(found)} is not a text; quote it", False
         case "string_pattern_mismatch":
             return path, f"{_short(found)} is not of the form component.verb, as in kv.latency", False
+        case "finite_number":
+            return path, f"{_short(found)} is not a finite number; write one", False
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
             return path, f"{_short(found)} is out of bounds; it must be {_bound(error)}", False
         case _:

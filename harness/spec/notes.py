@@ -21,10 +21,13 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from harness.spec.deeds import on_the_dead, replacements
 from harness.spec.events import events_of
 from harness.spec.experiment import Experiment
 from harness.spec.lines import LEAST_DUE, ROLLING_S
 from harness.spec.timed import Timed
+from harness.spec.vocabulary import STORIES
+from harness.spec.work import noted, unasked_per_s
 from harness.units import show_s
 
 STEADY_UTILISATION = 0.75  # above this a recovery is slow for reasons that are not the policy's
@@ -44,14 +47,14 @@ class Station(NamedTuple):
 
 
 def store_demand_per_s(experiment: Experiment) -> float:
-    """Calls per second on `kv` without any failure: one per operation, and one per session rebuilt.
+    """Calls per second on `kv` without any failure: those of operations, of sessions rebuilt, and what is unasked.
 
     A user's session is rebuilt at the first operation after it expires, so once per ttl + mean time between operations.
     """
-    demand = 0.0
+    demand = unasked_per_s(experiment.region)
     for story, load in experiment.load.items():
-        rate = load.arrivals.rate_per_s
-        demand += rate
+        rate = load.rate_per_s
+        demand += rate * sum(share * STORIES[story].calls_of(kind) for kind, share in experiment.mix(story).items())
         app = experiment.region.mobile_banking
         if story == "mobile_banking" and app is not None:
             demand += load.users / (app.sessions.ttl_s + load.users / rate)
@@ -81,9 +84,9 @@ def needed_recovery_s(experiment: Experiment) -> float:
         app = experiment.region.mobile_banking if story == "mobile_banking" else None
         layers = load.client.attempts * (app.client.attempts if app else 1)
         attempts = max(attempts, float(layers))
-        backlog += load.arrivals.rate_per_s * min(load.client.deadline_s, outage_s) * load.client.attempts
+        backlog += load.rate_per_s * min(load.client.deadline_s, outage_s) * load.client.attempts
         if app is not None:
-            owed = load.arrivals.rate_per_s * experiment.mix(story).get("transfer", 0.0) * outage_s
+            owed = load.rate_per_s * experiment.mix(story).get("transfer", 0.0) * outage_s
             backlog += min(owed, float(app.outbox.capacity))
     drain = abs(store.capacity_per_s - store.demand_per_s)
     stuck = abs(store.capacity_per_s - store.demand_per_s * attempts)
@@ -105,7 +108,7 @@ def notes(experiment: Experiment) -> list[str]:
     fix_s = _earliest_fix_s(experiment)
     horizon_s = experiment.load_end_s - fix_s
     needed_s = needed_recovery_s(experiment)
-    window_s = max(ROLLING_S, LEAST_DUE / sum(load.arrivals.rate_per_s for load in experiment.load.values()))
+    window_s = max(ROLLING_S, LEAST_DUE / sum(load.rate_per_s for load in experiment.load.values()))
     if max(window_s, experiment.steady_state.for_s) > horizon_s:
         found.append(
             f"the load goes on for {show_s(horizon_s)} after the fix, but steadiness is judged in windows of "
@@ -126,6 +129,9 @@ def notes(experiment: Experiment) -> list[str]:
         *_steadiness(experiment),
         *_stalls(experiment),
         *_outlive(experiment, fix_s),
+        *replacements(events_of(experiment).events),
+        *on_the_dead(events_of(experiment).events),
+        *noted(experiment),
     ]
 
 
@@ -190,7 +196,7 @@ def _replay(experiment: Experiment, horizon_s: float) -> list[str]:
     app, load = experiment.region.mobile_banking, experiment.load.get("mobile_banking")
     if app is None or load is None or app.outbox.pace_per_s is None:
         return []
-    transfers_per_s = load.arrivals.rate_per_s * experiment.mix("mobile_banking").get("transfer", 0.0)
+    transfers_per_s = load.rate_per_s * experiment.mix("mobile_banking").get("transfer", 0.0)
     owed = min(transfers_per_s * experiment.phases.outage_s, float(app.outbox.capacity))
     if owed / app.outbox.pace_per_s <= horizon_s:
         return []

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.spec.knobs import Count
-from harness.spec.values import MaybeDuration, MaybeRate, Model, PositiveDuration
+from harness.spec.values import MaybeDuration, MaybeRate, Model, Period
 
 
 class Outbox(Model):
@@ -19,6 +19,6 @@ class Outbox(Model):
 
     senders: Count = 20
     pace_per_s: MaybeRate = Field(default=None, alias="pace")
-    retry_wait_s: PositiveDuration = Field(default=5.0, alias="retry_wait")
+    retry_wait_s: Period = Field(default=5.0, alias="retry_wait")
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     expiry_s: MaybeDuration = Field(default=None, alias="expiry")

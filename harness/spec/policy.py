@@ -115,7 +115,7 @@ def _as_found(found: object) -> object:
 
 
 def _number(found: object) -> object:
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else found
+    return units.fraction(found) if isinstance(found, int | float) and not isinstance(found, bool) else found
 
 
 _READ: Final[dict[str, Callable[[object], object]]] = {

@@ -22,7 +22,8 @@ def spells(length_s: float, square: tuple[float, float] | None) -> tuple[tuple[f
     if square is None:
         return ((0.0, length_s),)
     on_s, off_s = square
-    starts = (k * (on_s + off_s) for k in range(math.ceil(length_s / (on_s + off_s))))
+    count = min(math.ceil(length_s / (on_s + off_s)), SPELLS_MAX + 1)  # more are refused, and not counted out before
+    starts = (k * (on_s + off_s) for k in range(count))
     return tuple((round(at_s, 9), round(min(at_s + on_s, length_s), 9)) for at_s in starts if at_s < length_s - 1e-9)
 
 

@@ -44,7 +44,7 @@ def surges_of(experiment: Experiment, events: Sequence[Timed]) -> tuple[Surge, .
         if (event.component, event.kind) != ("load", "fault"):
             continue
         stories = _stories(experiment, event)
-        rates = {story: experiment.load[story].arrivals.rate_per_s for story in stories}
+        rates = {story: experiment.load[story].rate_per_s for story in stories}
         length_s = event.arguments.get("for_s", event.ends_s - event.at_s)
         on = [(event.at_s + start_s, min(event.at_s + end_s, event.ends_s)) for start_s, end_s in
               spells(length_s, event.square)]  # fmt: skip
@@ -70,6 +70,13 @@ def check_surges(experiment: Experiment, events: Sequence[Timed], wrong: list[tu
             text = f"no story {story!r} in this load; there are {', '.join(experiment.load)}, or leave it out for all"
             wrong.append(((event.number, "with", "story"), text + did_you_mean(str(story), experiment.load)))
             continue
+        waiting = [name for name in _stories(experiment, event) if experiment.load[name].closed]
+        if waiting:
+            text = (
+                f"the load of {', '.join(waiting)} is a closed loop, in which nobody arrives; name a story with "
+                "arrivals, or let its users come all at once with `crowd: {herd: ...}`"
+            )
+            wrong.append(((event.number, "do"), text))
         for other in surges[:index]:
             both = set(_stories(experiment, event)) & set(_stories(experiment, other))
             if both and _until_s(other) > event.at_s and _until_s(event) > other.at_s:

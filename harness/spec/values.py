@@ -5,7 +5,8 @@ plan that cannot be written back exactly cannot be compared with the file it cam
 once, holds SI floats, and writes a text that reads back to the same float: `repr` of the float and the base unit, as in
 "0.5s" and "100.0/s".
 
-    Duration, PositiveDuration      seconds >= 0, > 0
+    Duration, PositiveDuration      seconds >= 0, > 0; at most thirty years, for the clock counts nanoseconds in 64 bits
+    Period                          seconds between two times that something is done unasked: at least 10 ms
     MaybeDuration, MaybeRate        the same, or the word "none" (None inside)
     Rate                            events per second, > 0
     Share                           0 to 1, from "5%" or 0.05
@@ -15,13 +16,13 @@ Not here: policies (`policy.py`), moments of the timeline (`moments.py`), lines 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 from harness import units
+from harness.policies.deeds import LENGTH_S_MAX, RATE_PER_S_MAX
 
 NONE: Final = "none"
 NUMBER: Final = r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?"
@@ -45,10 +46,17 @@ SHARE_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
+# Work done unasked more often than this leaves no time for anything else, live or simulated; a microsecond is a slip.
+PERIOD_S_MIN: Final = 0.01
+RATE_PER_S_MIN: Final = 1e-9
+
+
 class Model(BaseModel):
     """Base of every part of an experiment: immutable, unknown keys refused, written back under the file's names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_by_alias=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_by_alias=True, serialize_by_alias=True, allow_inf_nan=False
+    )
 
 
 def show_duration(value_s: float | None) -> str:
@@ -64,17 +72,31 @@ def show_rate(value_per_s: float | None) -> str:
 def read_duration(value: object, *, above_zero: bool = False) -> float:
     """Seconds in a duration. Raises ValueError with what is allowed; negative and endless ones are refused."""
     found = units.duration_s(value)
-    if found < 0 or (above_zero and found == 0) or not math.isfinite(found):
+    if found < 0 or (above_zero and found == 0):
         least = "above 0s" if above_zero else "0s or more"
         raise ValueError(f"{value!r} is out of bounds; a duration here is {least}")
+    if not found <= LENGTH_S_MAX:
+        raise ValueError(f"{value!r} is out of bounds; a duration here is at most {LENGTH_S_MAX / 3600.0:,.0f}h")
+    return found
+
+
+def read_period(value: object) -> float:
+    """Seconds between two times that something is done. Raises ValueError with what is allowed."""
+    found = read_duration(value, above_zero=True)
+    if found < PERIOD_S_MIN:
+        least = f"at least {PERIOD_S_MIN * 1e3:g}ms, or the run does nothing else"
+        raise ValueError(f"{value!r} is out of bounds; what is done again and again waits {least}")
     return found
 
 
 def read_rate(value: object) -> float:
     """Events per second in a rate. Raises ValueError with what is allowed; zero and negative ones are refused."""
     found = units.rate_per_s(value)
-    if found <= 0 or not math.isfinite(found):
+    if found <= 0:
         raise ValueError(f"{value!r} is out of bounds; a rate here is above 0/s")
+    if not RATE_PER_S_MIN <= found <= RATE_PER_S_MAX:
+        bounds = f"{RATE_PER_S_MIN:g}/s to {RATE_PER_S_MAX:g}/s"
+        raise ValueError(f"{value!r} is out of bounds; a rate here is {bounds}")
     return found
 
 
@@ -109,6 +131,7 @@ Duration = Annotated[float, BeforeValidator(read_duration), PlainSerializer(show
 PositiveDuration = Annotated[
     float, BeforeValidator(_positive), PlainSerializer(show_duration), _schema(DURATION_SCHEMA)
 ]
+Period = Annotated[float, BeforeValidator(read_period), PlainSerializer(show_duration), _schema(DURATION_SCHEMA)]
 MaybeDuration = Annotated[
     float | None, BeforeValidator(_or_none(_positive)), PlainSerializer(show_duration), _maybe(DURATION_SCHEMA)
 ]

@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from harness.policies import deeds
+from harness.policies.deeds import Quantity
+
 
 class Wish(NamedTuple):
     """One operation of an app, as data: what it is worth, how critical it is, and what happens instead when it fails.
@@ -30,23 +33,39 @@ class Wish(NamedTuple):
 
 
 class Story(NamedTuple):
-    """What a kind of user does: the component it talks to, all it needs, and its operations with default shares."""
+    """What a kind of user does: the component it talks to, all it needs, and its operations with default shares.
+
+    `store_calls` is how often an operation asks `kv` in calm weather, sessions apart: 1 where it says nothing, and
+    never in a story that does not need `kv`.
+    """
 
     target: str
     needs: tuple[str, ...]
     operations: dict[str, float]
     wishes: dict[str, Wish] = {}  # by operation; empty for stories that stand for no app  # noqa: RUF012
     sector: str = ""  # of the app, as in "food"
+    store_calls: dict[str, float] = {}  # noqa: RUF012
+
+    def calls_of(self, operation: str) -> float:
+        """Calls to `kv` of one operation in calm weather."""
+        return self.store_calls.get(operation, 1.0) if "kv" in self.needs else 0.0
 
 
 class Argument(NamedTuple):
-    """One entry of an event's `with`. Units as in the policy catalogue, and "word" for a name out of `choices`."""
+    """One entry of an event's `with`. Units as in the policy catalogue, with bounds in `quantity`; or a "word", out of
+    `choices` if there are any."""
 
     name: str
     unit: str  # "s", "per_s", "count", "number", "share" or "word"
     help: str
     choices: tuple[str, ...] = ()
     required: bool = False
+    quantity: Quantity | None = None  # None for a word
+
+
+def needs(quantity: Quantity, help_: str, *, required: bool = False) -> Argument:
+    """An argument that is a quantity, under the quantity's own name."""
+    return Argument(quantity.name, quantity.unit, help_, required=required, quantity=quantity)
 
 
 class Verb(NamedTuple):
@@ -57,8 +76,13 @@ class Verb(NamedTuple):
     arguments: tuple[Argument, ...] = ()
     one_of: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its arguments."""
+        return tuple(argument.name for argument in self.arguments)
 
-FOR: Final = Argument("for", "s", "how long the fault lasts; without it, a heal must follow")
+
+FOR: Final = needs(deeds.LENGTH, "how long the fault lasts; without it, a heal must follow")
 
 
 def fault(help_: str, *arguments: Argument, one_of: tuple[str, ...] = ()) -> Verb:
@@ -82,36 +106,34 @@ def with_heal(verbs: dict[str, Verb]) -> dict[str, Verb]:
     return {**verbs, "heal": heal(*faults)} if faults else verbs
 
 
-SHARE_TO_FAIL: Final = Argument("share", "share", "the share that fails", required=True)
+SHARE_TO_FAIL: Final = needs(deeds.SHARE, "the share that fails", required=True)
 LATENCY: Final = fault(
     "service times become longer",
-    Argument("mean", "s", "the mean service time meanwhile"),
-    Argument("factor", "number", "how many times longer"),
+    needs(deeds.MEAN, "the mean service time meanwhile"),
+    needs(deeds.FACTOR, "how many times longer"),
     one_of=("mean", "factor"),
 )
 ERRORS: Final = fault("a share of the requests is answered with an error", SHARE_TO_FAIL)
 CAPACITY: Final = fault(
     "worker slots are taken away or added",
-    Argument("slots", "count", "how many there are meanwhile", required=True),
+    needs(deeds.SLOTS_LEFT, "how many there are meanwhile", required=True),
 )
-ADD_CAPACITY: Final = action(
-    "worker slots are added for good", Argument("slots", "count", "how many more", required=True)
-)
+ADD_CAPACITY: Final = action("worker slots are added for good", needs(deeds.SLOTS_MORE, "how many more", required=True))
 DROP_QUEUE: Final = action("throw away all waiting work")
 THROTTLE_INTAKE: Final = action(
     "operators let in at most a rate, before the component's own admission",
-    Argument("rate", "per_s", "how many requests a second", required=True),
+    needs(deeds.RATE, "how many requests a second", required=True),
 )
 OPEN_INTAKE: Final = action("operators take away intake throttle, ramp and shedding")
 RAMP: Final = action(
     "operators let requests back in at a rate that grows evenly, and then all of them",
-    Argument("from", "per_s", "the rate at first", required=True),
-    Argument("to", "per_s", "the rate at the end", required=True),
-    Argument("over", "s", "how long it grows", required=True),
+    needs(deeds.FROM, "the rate at first", required=True),
+    needs(deeds.TO, "the rate at the end", required=True),
+    needs(deeds.OVER, "how long it grows", required=True),
 )
 SHED: Final = action(
     "operators refuse the less critical requests",
-    Argument("above", "count", "refuse criticalities above this number (0 is the most critical)", required=True),
+    needs(deeds.ABOVE, "refuse criticalities above this number (0 is the most critical)", required=True),
 )
 
 CRASH: Final = fault("the process is gone: connections break or are refused, work in it is lost; then it starts again")
@@ -137,4 +159,8 @@ WORKING: Final[dict[str, Verb]] = {
     "capacity": CAPACITY,
     "add_capacity": ADD_CAPACITY,
     "drop_queue": DROP_QUEUE,
+}
+# What those with a cache that spares the store can suffer besides.
+CACHING: Final[dict[str, Verb]] = {
+    "flush_cache": fault("what it keeps of the store's answers is lost, and nothing is kept meanwhile")
 }

@@ -6,6 +6,7 @@ components are listed everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from harness.spec import components
@@ -90,6 +91,13 @@ def criticality_of(story: str) -> dict[str, int]:
     return {name: wish.criticality for name, wish in STORIES[story].wishes.items()}
 
 
+def who_can(component: str, verb: str, present: Iterable[str]) -> str:
+    """A hint for a deed of a component that does not exist, where others have it: `gateway.ramp`, `cache.flush`."""
+    asked = (verb, f"{verb}_{component}")
+    found = [f"{name}.{known}" for name in present for known in VERBS.get(name, ()) if known in asked]
+    return f"; here it is {' or '.join(found)}" if found else ""
+
+
 # What a timeline can do without a component, by its name and verb.
 PSEUDO: Final[dict[str, dict[str, Verb]]] = load.PSEUDO
 # All that the `do` of an entry may say.
@@ -136,10 +144,13 @@ MEASURES: Final = (
     "goodput_deficit.outage_ops",
     "goodput_deficit.recovery_ops",
     "goodput_share.by_criticality.*",
+    "goodput_share.by_app.*",
     "goodput_share.by_operation.*.*",
     "goodput_share.outage.by_criticality.*",
+    "goodput_share.outage.by_app.*",
     "goodput_share.outage.by_operation.*.*",
     "goodput_share.recovery.by_criticality.*",
+    "goodput_share.recovery.by_app.*",
     "goodput_share.recovery.by_operation.*.*",
     "amplification.overall",
     "amplification.peak",
@@ -166,6 +177,7 @@ MEASURES: Final = (
     "audit.out_of_order",
     "audit.mismatched",
     "audit.money_created",
+    "audit.divergent",
     "audit.by_app.*.lost",
     "audit.by_app.*.expired",
     "audit.by_app.*.duplicated",
@@ -191,6 +203,16 @@ FLAGS: Final = ("recovered", "validity.valid", "censored")  # measures that are 
 VERDICTS: Final = ("never_failed", "recovered", "draining", "degraded", "metastable", "overloaded", "invalid")
 
 
+# Measures that can be a multiple of what the same run's baseline phase had, and the key of that.
+OF_BASELINE: Final = {"latency.*.p50_s": "baseline.p50_s", "latency.*.p99_s": "baseline.p99_s",
+                      "backlog.peak": "baseline.backlog", "backlog.at_fix": "baseline.backlog"}  # fmt: skip
+
+
+def baseline_of(key: str) -> str | None:
+    """The key of what a measure was in the baseline phase; None when it has no such counterpart."""
+    return next((base for known, base in OF_BASELINE.items() if _is(known, key)), None)
+
+
 def full_key(measure: str) -> str | None:
     """The key of measures.json that a line names, with or without its ending; None when there is none."""
     return next((measure + ending for ending in ENDINGS if known_measure(measure + ending)), None)
@@ -198,8 +220,9 @@ def full_key(measure: str) -> str | None:
 
 def known_measure(key: str) -> bool:
     """Whether measures.json has such a key; `*` in the list stands for one part."""
-    parts = key.split(".")
-    return any(
-        len(parts) == len(known) and all(want in ("*", part) for want, part in zip(known, parts, strict=True))
-        for known in (measure.split(".") for measure in MEASURES)
-    )
+    return any(_is(known, key) for known in MEASURES)
+
+
+def _is(known: str, key: str) -> bool:
+    wants, parts = known.split("."), key.split(".")
+    return len(wants) == len(parts) and all(want in ("*", part) for want, part in zip(wants, parts, strict=True))

@@ -44,7 +44,7 @@ def stuck(file: ExperimentFile) -> bool | None:
     limit = None if kv.admission is None else int(kv.admission.filled()[1]["limit"])
     start_s, end_s, slow_s = spell
     return _late_at_end(
-        load.arrivals.rate_per_s, load.client.attempts, load.client.timeout_s, kv.slots, kv.service.mean_s, slow_s,
+        load.rate_per_s, load.client.attempts, load.client.timeout_s, kv.slots, kv.service.mean_s, slow_s,
         end_s - start_s, plan.load_end_s - end_s, limit, experiment.conventions.service_draw == "acceptance",
     )  # fmt: skip
 
@@ -53,9 +53,10 @@ def covered(experiment: Experiment) -> bool:
     """True when the experiment is one story on one store, with retries at once and at most a bounded line."""
     if list(experiment.load) != ["kv_reads"] or experiment.region.kv is None:
         return False
-    client, server = next(iter(experiment.load.values())).client, experiment.region.kv.server()
+    load = next(iter(experiment.load.values()))
+    client, server = load.client, experiment.region.kv.server()
     plain = not any((client.backoff and client.backoff.kind != "none", client.retry_budget, client.breaker))
-    plain = plain and not any((client.limiter, client.hedge, client.hints))
+    plain = plain and not load.closed and not any((client.limiter, client.hedge, client.hints))
     roomy = client.deadline_s >= client.attempts * client.timeout_s
     bounded = experiment.region.kv.admission is None or experiment.region.kv.admission.kind == "queue"
     fifo = isinstance(server.discipline, FifoSpec) and server.drop is None and server.priority is None

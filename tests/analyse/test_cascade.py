@@ -203,3 +203,16 @@ def test_the_flagship_tells_its_cascade_and_a_fixed_race_has_none(simulated: Any
     assert found["kv"]["drained_s"] is None
     assert found["kv"]["began_s"] >= 22.0, "the store falls only when its name is back"
     assert "kv" not in lanes_of(simulated("dns_race", "race_fixed"))
+
+
+def test_a_second_fault_elsewhere_is_a_trigger_too_and_trouble_that_follows_from_ones_own_is_not() -> None:
+    calls = call_graph({"spec": {"region": {"bank": {"depends_on": ["kv"]}}}}, [])
+    store, names = lane("kv", [(10.0, 13.0)], (10.0, 10.2)), lane("dns", [(12.0, 22.0)], (11.0, 12.0))
+    bank = lane("bank", [(10.5, 30.0)])
+    found = {one.component: one for one in explained([names, store, bank], calls)}
+    assert found["bank"].trigger == "after kv, on which it depends"
+    assert found["bank"].sustained == [(22.0, 30.0)]
+    late, pulled = lane("bank", [(12.5, 30.0)]), lane("kv", [(14.0, 30.0)])
+    after_it = {one.component: one for one in explained([names, pulled, late], calls)}
+    assert after_it["bank"].trigger == "after dns, on which it depends"
+    assert after_it["bank"].sustained == [(22.0, 30.0)], "the store has no fault of its own"

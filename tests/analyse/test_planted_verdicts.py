@@ -37,7 +37,7 @@ def test_a_planted_recovery_is_found_within_one_window(tmp_path: Path, rate: flo
             continue
         measures = measured(tmp_path, truth)
         planted_s = max(0.0, truth.refused[0][1] - FIX_S)
-        assert measures["validity"] == {"valid": True, "reasons": []}
+        assert measures["validity"] == {"valid": True, "reasons": [], "notes": []}
         assert measures["verdict"] == "recovered", truth
         assert abs(measures["time_to_recover_s"] - planted_s) <= WINDOW_S, truth
         assert measures["oscillations"] == 0

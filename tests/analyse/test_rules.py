@@ -19,8 +19,8 @@ from harness.analyse.lines import level, parse
 from harness.analyse.trend import rises, slope_per_s
 from harness.analyse.verdict import Facts, Verdict, decide, is_falling
 from harness.errors import SpecError
+from harness.spec import Expect
 from harness.spec.checks import of_expectations
-from harness.spec.experiment import Expect
 
 PLAN = {
     "phases": [{"name": "baseline", "start_s": 1, "end_s": 6}, {"name": "recovery", "start_s": 8, "end_s": 28}],

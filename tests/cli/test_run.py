@@ -136,7 +136,8 @@ def test_compare_runs_the_variants_and_judges_them(
     runs(lambda job: (DONE, measured(job)))
     judged: list[str] = []
 
-    def judge(folders: list[RunFolder]) -> tuple[dict[str, Any], Path]:
+    def judge(folders: list[RunFolder], labels: Any, sure: Any) -> tuple[dict[str, Any], Path]:
+        assert (labels, sure) == ({}, None)
         judged.extend(folder.path.name for folder in folders)
         return {"sentences": ["a and b look alike"], "expect": [{"verdict": "unsure"}]}, file.parent
 

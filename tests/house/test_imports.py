@@ -37,7 +37,7 @@ TABLE = {
     "record": _area("ground", "numpy"),
     "analyse": _area("ground spec plan record", "numpy"),
     "live": _area(BELOW_LIVE, "trio httpx psutil dns numpy"),
-    "load": _area(BELOW_LIVE, "locust gevent geventhttpclient flask dns numpy psutil"),
+    "load": _area(BELOW_LIVE, "locust gevent geventhttpclient flask flask_login dns numpy psutil"),
     "sim": _area(BELOW_LIVE, "numpy numba"),
     "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy yaml dask distributed pyarrow"),
     "compare": _area("ground spec plan record analyse", "numpy scipy"),

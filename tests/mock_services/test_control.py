@@ -109,7 +109,7 @@ def test_healing_twice_is_fine_and_cancels_the_expiry() -> None:
         ("level", {"ttl_s": 0, "to": 1}, 400, "above 0"),
         ("level", {"ttl_s": True, "to": 1}, 400, "ttl_s is True"),
         ("level", {"ttl_s": float("nan"), "to": 1}, 400, "ttl_s is nan"),
-        ("level", {"ttl_s": 1e9, "to": 1}, 400, "3600"),
+        ("level", {"ttl_s": 1e9, "to": 1}, 400, "90000"),
         ("level", {"ttl_s": 1.0}, 400, "to is missing"),
     ],
 )

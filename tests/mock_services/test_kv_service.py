@@ -220,7 +220,7 @@ def test_latency_capacity_and_errors_come_and_go(region: RegionMap, tmp_path: Pa
         ("latency", {}, "either mean"),
         ("latency", {"mean": "1s", "factor": 2}, "either mean"),
         ("latency", {"mean": 100}, "not a duration"),
-        ("latency", {"factor": -1}, "at least 0"),
+        ("latency", {"factor": -1}, "above 0"),
         ("capacity", {"slots": 1.5}, "whole number"),
         ("errors", {"share": "150%"}, "between"),
         ("errors", {}, "not a share"),

@@ -85,7 +85,7 @@ def test_operators_can_set_the_limit_and_hear_how_many_wait() -> None:
     assert network.actions["limit_by_queue"]({"limit": 2}, 0.5) == {"limit": 2, "waiting": 3}
     assert ask(network, 0.5, "attach", instance=8).status == 429
     for wrong in (None, "2", -1, True, 1.5):
-        with pytest.raises(ValueError, match="give a whole number of 0 or more"):
+        with pytest.raises(ValueError, match="must be a whole number of at least 0"):
             network.actions["limit_by_queue"]({"limit": wrong}, 0.5)
     assert network.limit == 2
 

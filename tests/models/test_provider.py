@@ -146,3 +146,41 @@ def test_stale_and_divergent_are_counted_to_the_request(requests):
         assert serve(subject, "write" if writes else "read", params, float(number), number + 1).body["stale"] is knows
     seen = subject.gauges(99.0)
     assert (seen["stale_reads_total"], seen["divergent_writes_total"]) == (stale, divergent)
+
+
+def test_of_a_write_of_several_items_only_those_that_are_not_here_diverge_and_each_once():
+    subject = brain()
+    replicate(subject, 0.5, well=True)  # complete up to 0.25
+    writes = [{"table": "users", "key": key, "put": {"n": 1}} for key in "abc"]
+    for attempt in (1, 2, 3):
+        told = {"writes": writes, "seen_s": [None, 0.375, 0.125]}
+        assert serve(subject, "write", told, float(attempt), attempt).body["stale"] is True
+    seen = subject.gauges(5.0)
+    assert (seen["divergent_writes_total"], seen["divergent_items"]) == (3.0, 1.0)
+    assert subject.export()["divergent"] == [["users", "b", 0.375]]
+    assert subject.export()["copies"] == [(0.5, 0.25)]
+
+
+@pytest.mark.parametrize(("seen_s", "said"), [
+    ([1.0], "seen_s has 1 moments for 3 items; give one for each, or one for all"),
+    ([1.0, "late", None], "seen_s is 'late'; give seconds from the run's zero, or null for no write"),
+    (True, "seen_s is True; give seconds from the run's zero, or null for no write"),
+])  # fmt: skip
+def test_moments_that_make_no_sense_are_refused(seen_s, said):
+    writes = [{"table": "users", "key": key, "put": {"n": 1}} for key in "abc"]
+    flow = brain().handle(AppRequest("write", {"writes": writes, "seen_s": seen_s}, 1, 1), 0.0)
+    with pytest.raises(StopIteration) as end:
+        next(flow)
+    assert (end.value.value.status, end.value.value.body["message"]) == (400, said)
+
+
+def test_a_copy_of_itself_is_no_copy():
+    """The first's name may lead here: then the answer is its own, and says nothing of the first."""
+    subject = brain()
+    replicate(subject, 0.5, well=True)
+    (flow,) = subject.background(1.0)
+    next(flow)
+    own = serve(subject, "read", {"table": "replication", "key": "position"}, 1.0)
+    with pytest.raises(StopIteration):
+        flow.send(Reply(Result.OK, 200, Cause.NONE, 1.25, own.body))
+    assert (subject.copied_to_s, subject.pulls_failed_total) == (0.25, 1)

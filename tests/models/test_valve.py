@@ -113,7 +113,7 @@ def test_opening_takes_the_three_restrictions_away_and_leaves_the_fault():
     assert ask(valve, [0.0] * 3, criticality=5) == [IN] * 3
 
 
-@given(st.integers(0, 2**64 - 1), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+@given(st.integers(0, 2**64 - 1), *[st.floats(0.0, 1.0, exclude_min=True)] * 2)
 def test_whom_the_fault_hits_is_the_attempt_s_luck_and_a_larger_share_hits_them_too(attempt, one, other):
     hit = {}
     for share in sorted((one, other)):

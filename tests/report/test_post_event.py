@@ -7,14 +7,17 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.analyse.deeds import notes
 from harness.cli import run_words
 from harness.errors import RecordError
 from harness.record.folder import RunFolder
 from harness.report import write_post_event, write_report
-from harness.report.other_runs import beside, changes
+from harness.report.other_runs import Other, beside, changes
+from harness.report.retelling import actions
 
 Simulate = Callable[..., RunFolder]
 
@@ -37,10 +40,11 @@ def test_the_summary_tells_causes_in_order_and_what_would_have_helped(simulated:
     assert places == sorted(places)
     assert "**banking**: mobile_banking:" in lines(text, "What customers saw")
     assert "took effect twice" in lines(text, "What became of their data")
-    assert "dns.restore; this is the fix" in lines(text, "What was done")
+    done = lines(text, "What was done")
+    assert "dns.restore (write the newest plan by hand and set the automation going again); this is the fix" in done
     helped = lines(text, "What would have helped")
     assert "Helped: **budget** (seed 7) recovered" in helped
-    assert "client.retry_budget: none -&gt; kind token_bucket, ratio 0.1, burst 100" in helped
+    assert "client.retry_budget: none → kind token_bucket, ratio 0.1, burst 100" in helped
     html = page.read_text()
     for words in told:
         assert words in html
@@ -70,12 +74,24 @@ def test_what_a_variant_changed_is_told_once_and_deeds_apart() -> None:
     other = {"attempts": 3, "backoff": {"kind": "exponential", "base": "50ms"}}
     theirs = {"spec": {"client": other, "region": {"app": {"client": other}, "kv": {"slots": 7}}}, "timeline": [told]}
     assert changes(mine, theirs) == (
-        "client.backoff: none -> kind exponential, base 50ms",
-        "region.kv.slots: 5 -> 7",
+        "client.backoff: none → kind exponential, base 50ms",
+        "region.kv.slots: 5 → 7",
         "also done: compute.shed at 4 s",
     )
     assert changes(mine, mine) == ()
     assert changes(theirs, mine)[-1] == "not done: compute.shed at 4 s"
+
+
+def other(changed: tuple[str, ...], *, helped: bool, worse: bool) -> Other:
+    return Other("other", 7, "degraded", "did not recover (degraded)", changed, (2, 0.0, 1.0), helped, worse)
+
+
+def test_a_deed_without_which_it_ended_worse_was_worth_doing() -> None:
+    left_out = ("not done: compute.throttle_intake when its condition holds",)
+    lesson = "So this was worth doing: compute.throttle_intake when its condition holds"
+    assert other(left_out, helped=False, worse=True).lesson == lesson
+    assert other(left_out, helped=False, worse=False).lesson == ""
+    assert other((*left_out, "region.kv.slots: 5 → 7"), helped=False, worse=True).lesson == "", "it may be the other"
 
 
 def test_what_users_wrote_cannot_break_out_of_either_form(simulated: Simulate, tmp_path: Path) -> None:
@@ -112,3 +128,16 @@ def test_report_writes_the_summary_from_the_command_line(
     assert run_words(["report", str(naive), str(budget), "--post-event"]) == 0
     assert capsys.readouterr().out.split() == [str(naive / "post-event.md"), str(naive / "post-event.html")]
     assert run_words(["report", str(naive / "nowhere"), "--post-event"]) != 0
+
+
+def test_what_a_live_component_was_told_is_told_once_and_the_fix_is_known_by_its_id() -> None:
+    journal: list[dict[str, Any]] = [
+        {"t_s": 30.006, "who": "dns", "kind": "action", "action": "restore", "params": {}, "result": None},
+        {"t_s": 30.007, "who": "orchestrator", "kind": "action", "id": "2-dns-restore", "what": "dns.restore",
+         "component": "dns", "name": "restore"},
+        {"t_s": 30.008, "who": "orchestrator", "kind": "fix", "id": "2-dns-restore", "what": "dns.restore"},
+    ]  # fmt: skip
+    (done,) = actions(journal)
+    assert (done.who, done.t_s) == ("dns", 30.007)
+    assert done.text.endswith("this is the fix, the trigger is gone")
+    assert notes(journal, "dns") == {}

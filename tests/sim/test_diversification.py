@@ -104,3 +104,32 @@ def test_keys_change_nothing_that_a_user_sees(simulated):
     on, off = (measures(simulated("sectors", variant)) for variant in ("keys_on", "keys_off"))
     assert on["impact"] == off["impact"]
     assert on["goodput_deficit"] == off["goodput_deficit"]
+
+
+@pytest.mark.long
+def test_a_name_that_fails_over_serves_everybody_once_its_old_answers_have_run_out(simulated):
+    folder = simulated(DIVERSE, "passive_dns")
+    found = measures(folder)
+    assert found["validity"]["valid"]
+    assert own_lines(found) == {"pass"}
+    moves = [json.loads(line) for line in folder.journal.read_text().splitlines()]
+    over, back = ([e["t_s"] for e in moves if e["kind"] == kind] for kind in ("failed_over", "failed_back"))
+    # Three checks half a second apart; then nobody is turned away from the second on.
+    assert found["t_fault_s"] < over[0] < found["t_fault_s"] + 2.0
+    assert len(over) == len(back) == 1
+    assert found["t_fix_s"] < back[0] < found["t_fix_s"] + 2.0
+    operations = read_rows(folder.rows / "load-0-operation.rows").rows
+    late = operations[operations["intended_ns"] > (over[0] + 2.5) * 1e9]
+    assert (late["outcome"] == 0).mean() > 0.999
+    assert {found["audit"][key] for key in ("lost", "stuck", "duplicated", "mismatched", "money_created")} == {0}
+    assert found["audit"]["divergent"] > 0  # what was written away and then at home again
+
+
+@pytest.mark.long
+def test_what_the_stores_count_is_what_the_audit_finds_in_their_logs(simulated):
+    """Active/active: the app tells all it knows, and finds every item that the audit finds, or all but a few."""
+    folder = simulated(DIVERSE, "active_active")
+    divergence = measures(folder)["audit"]["divergence"]
+    at_second = {(table, key) for table, key, _ in folder.read_json(folder.exports / "provider.json")["divergent"]}
+    assert divergence["items"] >= len(at_second) > 0
+    assert set(divergence["by_table"]) == {"accounts"}  # records of transfers have one home each

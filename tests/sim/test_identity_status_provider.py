@@ -109,3 +109,12 @@ def test_an_issuer_is_missed_late_and_drowned_by_those_who_come_back(simulated, 
     found = measures(simulated("components/identity_late", variant))
     assert found["validity"]["valid"]
     assert own_lines(found) == {"pass"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", ["automatic", "manual", "one_eyed"])
+def test_a_page_is_as_late_as_its_rule_and_as_true_as_what_it_looks_at(simulated, variant):
+    found = measures(simulated("components/status_page", variant))
+    assert found["validity"]["valid"]
+    assert own_lines(found) == {"pass"}
+    assert found["verdict"] == "recovered"

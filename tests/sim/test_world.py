@@ -104,7 +104,7 @@ def test_a_second_stall_after_the_restore_empties_the_record_again_unless_the_ra
 )
 def test_the_first_experiments_end_as_published(simulated, experiment, variant, verdict):
     found = measures(simulated(experiment, variant))
-    assert found["validity"] == {"valid": True, "reasons": []}
+    assert found["validity"] == {"valid": True, "reasons": [], "notes": []}
     assert found["verdict"] == verdict
 
 

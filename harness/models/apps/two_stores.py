@@ -4,9 +4,12 @@
 whichever store answers has two histories, and each store holds items whose newest version is at the other. Nobody finds
 that out by asking one of them; only the caller knows where it last wrote. So it remembers that here, and
 
-    asks the second     telling when the item was last written at the first (`seen_s`); the second knows how far its
+    asks the second     telling when each item was last written at the first (`seen_s`); the second knows how far its
                         copy has come, and counts what is stale and what now diverges (`harness.models.provider`)
     asks the first      about an item last written at the second: nobody copies that way, so it is counted here
+
+Requests and items are counted apart: an account that was written fifty times away from home is one account to be
+brought together, and of a transfer that touches three items only those that the other store has written diverge.
 
 A user's items have one home, by the user's own draw; a transfer goes to the home of the payer, and the payee's account
 may have the other. A write that was sent to one store and not confirmed is repeated at the other under the same key: if
@@ -42,7 +45,8 @@ class TwoStores:
         self.failover = Failover(spec, TARGETS, clients)
         self.clients = clients
         self.stale_reads_total = 0  # at the first, of what was last written at the second
-        self.divergent_writes_total = 0
+        self.divergent_writes_total = 0  # requests
+        self.divergent: set[Item] = set()  # items, each once
         self._seed = seed
         self._note = note
         self._written: dict[Item, tuple[int, float]] = {}  # where an item was last written, and when
@@ -55,13 +59,15 @@ class TwoStores:
         """One call about `user`, at whichever store the policy says."""
         items = items_of(ask)
         result, side = yield from self.failover.call(
-            lambda side: self._request(ask, items, side), seeds.draw(self._seed, _HOME, user), op=op, layer=layer,
+            lambda side: self._request(ask, side), seeds.draw(self._seed, _HOME, user), op=op, layer=layer,
             parent_id=parent_id, call_no=call_no, now_s=now_s, deadline_s=deadline_s, criticality=criticality,
         )  # fmt: skip
         if result.ok:
-            if side == FIRST and any(self._written.get(item, (FIRST, 0.0))[0] == SECOND for item in items):
+            away = [item for item in items if self._written.get(item, (FIRST, 0.0))[0] == SECOND]
+            if side == FIRST and away:
                 self.stale_reads_total += not ask.write
                 self.divergent_writes_total += ask.write
+                self.divergent.update(away if ask.write else ())
             if ask.write:
                 self._written.update(dict.fromkeys(items, (side, result.ended_s)))
         self._tell()
@@ -77,13 +83,26 @@ class TwoStores:
             "provider_calls_total": float(self.clients[SECOND].counters.calls),
             "home_stale_reads_total": float(self.stale_reads_total),
             "home_divergent_writes_total": float(self.divergent_writes_total),
+            "home_divergent_items": float(len(self.divergent)),
         }
 
-    def _request(self, ask: Request, items: tuple[Item, ...], side: int) -> Request:
+    def _request(self, ask: Request, side: int) -> Request:
+        """The same, and for the second what it may lack: a moment, or one for each item of a write."""
         if side == FIRST:
             return ask
-        seen_s = [at_s for where, at_s in (self._written.get(item, (SECOND, 0.0)) for item in items) if where == FIRST]
-        return ask._replace(params={**ask.params, "seen_s": max(seen_s)}) if seen_s else ask
+        if not ask.write:
+            (item,) = items_of(ask)
+            seen_s = self._seen_s(item)
+            return ask if seen_s is None else ask._replace(params={**ask.params, "seen_s": seen_s})
+        all_seen = [self._seen_s((w["table"], str(w["key"]))) if "key" in w else None for w in ask.params["writes"]]
+        if all(at_s is None for at_s in all_seen):
+            return ask
+        return ask._replace(params={**ask.params, "seen_s": all_seen})
+
+    def _seen_s(self, item: Item) -> float | None:
+        """When an item was written at the first, if that was the last time."""
+        where, at_s = self._written.get(item, (SECOND, 0.0))
+        return at_s if where == FIRST else None
 
     def _tell(self) -> None:
         """A turn is a moment that matters to whoever reads the journal."""

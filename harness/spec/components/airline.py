@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted
 from harness.spec.outbox import Outbox
-from harness.spec.values import Duration, MaybeRate, Model, PositiveDuration
+from harness.spec.values import Duration, MaybeRate, Model, Period, PositiveDuration
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -17,7 +17,7 @@ class Windows(Model):
     """Check-in closes for each of `groups` of passengers every `every`; nobody comes later than `lead` before."""
 
     groups: Count = 20
-    every_s: PositiveDuration = Field(default=20.0, alias="every")
+    every_s: Period = Field(default=20.0, alias="every")
     lead_s: Duration = Field(default=4.0, alias="lead")
 
 
@@ -28,7 +28,7 @@ class Solver(Model):
     base_s: PositiveDuration = Field(default=0.04, alias="base")
     k: Annotated[float, Field(gt=0.0, le=1e6)] = 20.0
     horizon: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    retry_wait_s: PositiveDuration = Field(default=1.0, alias="retry_wait")
+    retry_wait_s: Period = Field(default=1.0, alias="retry_wait")
 
 
 class Fallbacks(Model):
@@ -46,7 +46,7 @@ class Airline(Hosted):
     depends_on: tuple[str, ...] = Field(default=("kv",), strict=False)
     admission: AdmissionSlot = None
     idempotency_keys: bool = True
-    probe_every_s: PositiveDuration = Field(default=1.0, alias="probe_every")
+    probe_every_s: Period = Field(default=1.0, alias="probe_every")
     windows: Windows = Windows()
     solver: Solver = Solver()
     paper: Outbox = Outbox.model_validate({"senders": 4, "pace": "8/s"})

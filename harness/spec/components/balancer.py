@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from harness.policies import deeds
 from harness.spec import verbs
 from harness.spec.knobs import Count, Hosted, Service, Working
-from harness.spec.values import NONE, SHARE_SCHEMA, Duration, PositiveDuration, Share, read_share
-from harness.spec.verbs import Argument, Story, Verb, action, fault, with_heal
+from harness.spec.values import NONE, SHARE_SCHEMA, Duration, Period, PositiveDuration, Share, read_share
+from harness.spec.verbs import Story, Verb, action, fault, needs, with_heal
 
 
 def _maybe_share(value: object) -> float | None:
@@ -26,6 +27,7 @@ MaybeShare = Annotated[
     PlainSerializer(_show),
     WithJsonSchema({"anyOf": [{"const": NONE}, {"type": "null"}, SHARE_SCHEMA]}),
 ]
+TARGETS_MAX: Final = 2_000
 Streak = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -43,7 +45,7 @@ class Balancer(Hosted, Working):
     targets_per_zone: Annotated[int, Field(ge=1, le=1000)] = 4
     slots: Count = 24
     service: Service = Service.model_validate({"mean": "100ms"})
-    check_every_s: PositiveDuration = Field(default=0.5, alias="check_every")
+    check_every_s: Period = Field(default=0.5, alias="check_every")
     checkers: Annotated[int, Field(ge=1, le=1000)] = 1
     check_time_s: PositiveDuration = Field(default=0.02, alias="check_time")
     re_evaluation_s: Duration = Field(default=0.1, alias="re_evaluation")
@@ -59,6 +61,11 @@ class Balancer(Hosted, Working):
     @model_validator(mode="after")
     def _whole_slots(self) -> Balancer:
         targets = self.zones * self.targets_per_zone
+        if targets > TARGETS_MAX:
+            raise ValueError(
+                f"{targets:,} targets ({self.zones} zones of {self.targets_per_zone}) are over the {TARGETS_MAX:,} "
+                "a balancer can look through at each check; have fewer zones or fewer targets in each"
+            )
         if self.slots % targets:
             raise ValueError(
                 f"{self.slots} slots cannot be shared evenly by {targets} targets ({self.zones} zones of "
@@ -73,7 +80,7 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         **verbs.WORKING,
         "flap": fault(
             "a share of the targets passes and fails its checks in turn, while nothing is wrong with them",
-            Argument("share", "share", "the share of the targets that flaps", required=True),
+            needs(deeds.SHARE, "the share of the targets that flaps", required=True),
         ),
         "failover_off": action("health checks take nothing out any more; every target is routed"),
         "failover_on": action("health checks take targets and zones out again"),

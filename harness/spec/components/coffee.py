@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted
 from harness.spec.outbox import Outbox
-from harness.spec.values import Duration, MaybeRate, Model, PositiveDuration
+from harness.spec.values import Duration, MaybeRate, Model, Period
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -31,12 +31,12 @@ class Coffee(Hosted):
     admission: AdmissionSlot = None
     idempotency_keys: bool = True
     menu_fresh_s: Duration = Field(default=2.0, alias="menu_fresh")
-    probe_every_s: PositiveDuration = Field(default=1.0, alias="probe_every")
+    probe_every_s: Period = Field(default=1.0, alias="probe_every")
     outbox: Outbox = Outbox()
     fallbacks: Fallbacks = Fallbacks()
 
 
-VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
+VERBS: Final[dict[str, Verb]] = with_heal({**verbs.HOSTED, **verbs.CACHING})
 # Values are stand-ins: a coffee's margin, a point's worth of goodwill, a look at a menu.
 STORIES: Final[dict[str, Story]] = {
     "coffee": Story(
@@ -49,6 +49,7 @@ STORIES: Final[dict[str, Story]] = {
             "menu": Wish(3, 0.01, "an old menu is shown"),
         },
         sector="retail",
+        store_calls={"menu": 0.3},  # it is kept for a while
     )
 }
 GAUGES: Final[tuple[str, ...]] = (

@@ -6,18 +6,15 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from harness.policies import deeds
 from harness.spec import verbs
 from harness.spec.knobs import Count, Hosted
-from harness.spec.values import NONE, MaybeRate, Model, PositiveDuration
-from harness.spec.verbs import Argument, Story, Verb, action, with_heal
+from harness.spec.values import NONE, MaybeRate, Model, Period, PositiveDuration
+from harness.spec.verbs import Story, Verb, action, needs, with_heal
 
 
 def _read_cap(value: object) -> int | None:
-    if value is None or value == NONE:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000:
-        raise ValueError(f"{value!r} is not a cap; write none, or how many may stand in line (1 to 100000)")
-    return value
+    return None if value is None or value == NONE else int(deeds.CAP.read(value))
 
 
 MaybeCap = Annotated[
@@ -32,10 +29,10 @@ class Leases(Model):
     """The lease manager. Its line is safe with at most attempts_per_tick x timeout_ticks in it."""
 
     attempts_per_tick: Annotated[int, Field(ge=1, le=10_000)] = 4
-    tick_s: PositiveDuration = Field(default=0.5, alias="tick")
+    tick_s: Period = Field(default=0.5, alias="tick")
     timeout_ticks: Annotated[int, Field(ge=1, le=10_000)] = 3  # an attempt that waited so long is wasted
     lease_s: PositiveDuration = Field(default=9.0, alias="lease")
-    check_every_s: PositiveDuration = Field(default=6.0, alias="check_every")  # of each droplet
+    check_every_s: Period = Field(default=6.0, alias="check_every")  # of each droplet
     line_cap: MaybeCap = None
     drop_expired: bool = False
     held_at_start: bool = True  # else every droplet stands in line at zero
@@ -61,7 +58,7 @@ class Compute(Hosted):
     """Droplets (each carries one instance), the manager of their leases, and the interface for launches."""
 
     depends_on: tuple[str, ...] = Field(default=("kv", "network"), strict=False)
-    droplets: Annotated[int, Field(ge=1, le=100_000)] = 120
+    droplets: Annotated[int, Field(ge=1, le=20_000)] = 120
     leases: Leases = Leases()
     api: Api = Api()
 
@@ -72,13 +69,13 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         # Here the intake that drowns is that of the lease manager, not that of the interface.
         "throttle_intake": action(
             "operators let at most so many into the line for leases (default: what can be served in time)",
-            Argument("cap", "count", "how many may stand in line"),
+            needs(deeds.CAP, "how many may stand in line"),
         ),
         "open_intake": action("operators take away the cap of the line for leases"),
         "restart_managers": action("the lease managers are restarted: their line is thrown away"),
         "throttle_api": action(
             "operators let in at most a rate of launches and terminations",
-            Argument("rate", "per_s", "how many a second", required=True),
+            needs(deeds.RATE, "how many a second", required=True),
         ),
         "open_api": action("the interface has its own throttle again"),
     }

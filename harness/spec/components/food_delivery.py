@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Hosted
 from harness.spec.outbox import Outbox
-from harness.spec.values import Duration, Model, PositiveDuration
+from harness.spec.values import Duration, Model, Period
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -30,12 +30,12 @@ class FoodDelivery(Hosted):
     admission: AdmissionSlot = None
     idempotency_keys: bool = True
     menu_fresh_s: Duration = Field(default=5.0, alias="menu_fresh")
-    probe_every_s: PositiveDuration = Field(default=1.0, alias="probe_every")
+    probe_every_s: Period = Field(default=1.0, alias="probe_every")
     outbox: Outbox = Outbox.model_validate({"expiry": "30s"})
     fallbacks: Fallbacks = Fallbacks()
 
 
-VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
+VERBS: Final[dict[str, Verb]] = with_heal({**verbs.HOSTED, **verbs.CACHING})
 # Values are stand-ins: a meal's margin, a look at a menu, a look at a map.
 STORIES: Final[dict[str, Story]] = {
     "food_delivery": Story(
@@ -50,6 +50,7 @@ STORIES: Final[dict[str, Story]] = {
             "location": Wish(3, 0.01, "left out: the answer says only that the food is on its way"),
         },
         sector="food",
+        store_calls={"order": 2.0, "quote": 0.1},  # payment and dispatch; menus are kept for a while
     )
 }
 GAUGES: Final[tuple[str, ...]] = (

@@ -9,10 +9,11 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.policies import deeds
 from harness.spec import verbs
 from harness.spec.knobs import Count, Hosted, Service
-from harness.spec.values import NONE, MaybeDuration, MaybeRate, Model, PositiveDuration, Rate, Share
-from harness.spec.verbs import Argument, Story, Verb, action, fault, with_heal
+from harness.spec.values import NONE, MaybeDuration, MaybeRate, Model, Period, PositiveDuration, Rate, Share
+from harness.spec.verbs import Story, Verb, action, fault, needs, with_heal
 
 Retries = Annotated[int, Field(ge=0, le=10)]
 Hosts = Annotated[int, Field(ge=0, le=1000)]
@@ -23,9 +24,9 @@ class Async(Model):
     """The internal event queue: failed events again after 1, 2, ... times `retry_wait_s`, throttled ones for longer."""
 
     retries: Retries = 2
-    retry_wait_s: PositiveDuration = Field(default=1.0, alias="retry_wait")
-    throttle_wait_s: PositiveDuration = Field(default=0.1, alias="throttle_wait")  # the first; doubled each time
-    throttle_cap_s: PositiveDuration = Field(default=5.0, alias="throttle_cap")
+    retry_wait_s: Period = Field(default=1.0, alias="retry_wait")
+    throttle_wait_s: Period = Field(default=0.1, alias="throttle_wait")  # the first; doubled each time
+    throttle_cap_s: Period = Field(default=5.0, alias="throttle_cap")
     max_age_s: PositiveDuration = Field(default=360.0, alias="max_age")
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000_000
 
@@ -34,14 +35,22 @@ class Poller(Model):
     """The event source's poller; it is there when functions depend on `queue`, and holds a lease when on `kv` too."""
 
     batch: Batch = 5
-    wait_s: PositiveDuration = Field(default=0.2, alias="wait")  # of a receive, for the first message
+    wait_s: Period = Field(default=0.2, alias="wait")  # of a receive, for the first message
     patience_s: PositiveDuration = Field(default=2.0, alias="patience")  # with a failing dependency, then it dies
-    checkpoint_every_s: PositiveDuration = Field(default=0.5, alias="checkpoint_every")
+    checkpoint_every_s: Period = Field(default=0.5, alias="checkpoint_every")
     lanes: Count = 2
     most_lanes: Count = 20
     lane_ramp_per_s: Rate = Field(default=5.0, alias="lane_ramp")
-    retry_wait_s: PositiveDuration = Field(default=0.2, alias="retry_wait")  # of a batch that was refused
+    retry_wait_s: Period = Field(default=0.2, alias="retry_wait")  # of a batch that was refused
     hold_s: PositiveDuration = Field(default=2.0, alias="hold")  # a batch that is refused, then let it go back
+
+    @model_validator(mode="after")
+    def _no_more_than_most(self) -> Poller:
+        if self.lanes > self.most_lanes:
+            raise ValueError(
+                f"it begins with {self.lanes} lanes and has at most {self.most_lanes}; lower lanes, or raise most_lanes"
+            )
+        return self
 
 
 class Fleet(Model):
@@ -56,7 +65,7 @@ class Fleet(Model):
     maximum: Hosts = 20
     slots_per_host: Count = 5
     target: Annotated[float, Field(gt=0, le=1)] = 0.7  # busy share of slots aimed at
-    scale_every_s: PositiveDuration = Field(default=1.0, alias="scale_every")
+    scale_every_s: Period = Field(default=1.0, alias="scale_every")
     cooldown_s: PositiveDuration = Field(default=5.0, alias="cooldown")
     step: Count = 4  # most launches in one evaluation
     boot_s: PositiveDuration = Field(default=1.0, alias="boot")
@@ -65,6 +74,13 @@ class Fleet(Model):
     behind_balancer: bool = False
     grace_s: MaybeDuration = Field(default=5.0, alias="grace")  # none believes every host to be healthy
     unhealthy_step: Count = 2  # most that are replaced for their health in one evaluation
+
+    @model_validator(mode="after")
+    def _in_rising_order(self) -> Fleet:
+        if not self.minimum <= self.initial <= self.maximum:
+            found = f"minimum {self.minimum}, initial {self.initial}, maximum {self.maximum}"
+            raise ValueError(f"fleet has {found}; write them in rising order")
+        return self
 
 
 def _none(value: object) -> object:
@@ -110,7 +126,7 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         "restart_poller": action("operators start the queue's poller again"),
         "prioritise_sync": action(
             "operators bound background work, so that synchronous calls go first",
-            Argument("share", "share", "of the concurrency, for background work; without it, the knob's"),
+            needs(deeds.SHARE_LEFT, "of the concurrency, for background work; without it, the knob's"),
         ),
         "treat_alike": action("operators let background work have its usual share again"),
     }

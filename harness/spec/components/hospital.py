@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.spec import verbs
-from harness.spec.knobs import AdmissionSlot, Count, Hosted, PrioritySlot
-from harness.spec.values import MaybeRate, Model, PositiveDuration
+from harness.spec.knobs import AdmissionSlot, Count, Hosted, PrioritySlot, only_a_door
+from harness.spec.values import MaybeRate, Model, Period, PositiveDuration
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -19,7 +19,7 @@ class Paper(Model):
 
     clerks: Count = 4
     rate_per_s: MaybeRate = Field(default=40.0, alias="rate")
-    retry_wait_s: PositiveDuration = Field(default=2.0, alias="retry_wait")
+    retry_wait_s: Period = Field(default=2.0, alias="retry_wait")
     room: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     in_order: bool = True
 
@@ -32,10 +32,15 @@ class Hospital(Hosted):
     admission: AdmissionSlot = None
     priority: PrioritySlot = None
     idempotency_keys: bool = True
-    probe_every_s: PositiveDuration = Field(default=1.0, alias="probe_every")
+    probe_every_s: Period = Field(default=1.0, alias="probe_every")
     local_replica: bool = True
     replica_after_s: PositiveDuration = Field(default=0.25, alias="replica_after")
     paper: Paper | None = Paper()
+
+    @model_validator(mode="after")
+    def _door(self) -> Hospital:
+        only_a_door(self.priority)
+        return self
 
 
 VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))

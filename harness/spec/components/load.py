@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.spec.verbs import Argument, Verb, action, fault, with_heal
+from harness.policies import deeds
+from harness.spec.verbs import Argument, Verb, action, fault, needs, with_heal
 
 ALL: Final = "all"  # stories, and so no story may be called this
 
@@ -20,8 +21,8 @@ VERBS: Final[dict[str, Verb]] = with_heal(
     {
         "surge": fault(
             "more operations arrive than the load says",
-            Argument("factor", "number", "how many times as many, above 1"),
-            Argument("rate", "per_s", "how many more a second; of several stories, by their shares of the load"),
+            needs(deeds.FACTOR, "how many times as many, above 1"),
+            needs(deeds.RATE, "how many more a second; of several stories, by their shares of the load"),
             Argument("story", "word", "of this story only; without it, of all"),
             one_of=("factor", "rate"),
         ),
@@ -29,7 +30,7 @@ VERBS: Final[dict[str, Verb]] = with_heal(
 )
 PAUSE: Final = action(
     "operators do nothing: what comes after it in the file and has a `when:` is put off until the pause is over",
-    Argument("for", "s", "how long", required=True),
+    needs(deeds.LENGTH, "how long", required=True),
 )
 # By component and verb, as VERBS of the vocabulary; `pause` is written without a dot.
 PSEUDO: Final[dict[str, dict[str, Verb]]] = {"load": VERBS, "pause": {"pause": PAUSE}}

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, Wrap
 
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted
-from harness.spec.values import NONE, Duration, MaybeRate, Model, PositiveDuration, Share
+from harness.spec.values import NONE, Duration, MaybeRate, Model, Period, PositiveDuration, Share
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -24,7 +24,7 @@ class Outbox(Model):
 
     senders: Count = 35
     pace_per_s: MaybeRate = Field(default=None, alias="pace")
-    retry_wait_s: PositiveDuration = Field(default=20.0, alias="retry_wait")
+    retry_wait_s: Period = Field(default=20.0, alias="retry_wait")
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
 
 
@@ -39,7 +39,7 @@ class Failover(Model):
     mode: Literal["none", "active_passive", "active_active"] = "active_passive"
     fail_after: Streak = 3
     back_after: Streak = 3
-    probe_every_s: PositiveDuration = Field(default=0.5, alias="probe_every")
+    probe_every_s: Period = Field(default=0.5, alias="probe_every")
     first_share: Share = 0.5
 
 
@@ -51,7 +51,7 @@ class Offline(Model):
     captures: bool = True
     risk_limit: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
     after_s: PositiveDuration = Field(default=0.25, alias="after")
-    probe_every_s: PositiveDuration = Field(default=0.25, alias="probe_every")
+    probe_every_s: Period = Field(default=0.25, alias="probe_every")
     stale_balance_s: Duration = Field(default=0.0, alias="stale_balance")
 
 
@@ -94,7 +94,7 @@ class MobileBanking(Hosted):
         return self
 
 
-VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
+VERBS: Final[dict[str, Verb]] = with_heal({**verbs.HOSTED, **verbs.CACHING})
 STORIES: Final = {
     "mobile_banking": Story(
         "mobile_banking",
@@ -107,7 +107,7 @@ STORIES: Final = {
         sector="banking",
     )
 }
-# Those of every run; with `failover` or `offline` the app reports more.
+# Those of every run. With `failover` or `offline` the app reports more, see `MORE_GAUGES`.
 GAUGES: Final[tuple[str, ...]] = (
     "waiting_outbox",
     "waiting_orbit",
@@ -128,3 +128,23 @@ GAUGES: Final[tuple[str, ...]] = (
     "sessions",
     "sessions_rebuilt_total",
 )
+# By the knob with which they are reported.
+MORE_GAUGES: Final[dict[str, tuple[str, ...]]] = {
+    "failover": (
+        "failed_over_total",
+        "failed_back_total",
+        "provider_attempts_total",
+        "provider_calls_total",
+        "home_stale_reads_total",
+        "home_divergent_writes_total",
+        "home_divergent_items",
+    ),
+    "offline": ("captured_total", "stale_served_total", "degraded_total"),
+}
+
+
+def with_more(knobs: MobileBanking) -> tuple[str, ...]:
+    """Those of `MORE_GAUGES` that the app reports with these knobs."""
+    failover = knobs.failover is not None and knobs.failover.mode != "none"
+    on = {"failover": failover, "offline": knobs.offline is not None}
+    return tuple(gauge for knob, gauges in MORE_GAUGES.items() if on[knob] for gauge in gauges)

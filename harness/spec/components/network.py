@@ -6,18 +6,15 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from harness.policies import deeds
 from harness.spec import verbs
 from harness.spec.knobs import Hosted, Service, Working
 from harness.spec.values import NONE
-from harness.spec.verbs import Argument, Story, Verb, action, with_heal
+from harness.spec.verbs import Story, Verb, action, needs, with_heal
 
 
 def _bound(value: object) -> int | None:
-    if value is None or value == NONE:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is not a bound; write a whole number of 0 or more, or none")
-    return value
+    return None if value is None or value == NONE else int(deeds.LIMIT.read(value))
 
 
 def _show(value: int | None) -> Any:
@@ -58,7 +55,7 @@ VERBS: Final[dict[str, Verb]] = with_heal(
         **verbs.WORKING,
         "limit_by_queue": action(
             "operators refuse to attach instances while more changes wait",
-            Argument("limit", "count", "how many may wait", required=True),
+            needs(deeds.LIMIT, "how many may wait", required=True),
         ),
     }
 )

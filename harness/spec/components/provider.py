@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.spec import verbs
 from harness.spec.knobs import Count, Hosted, Working
-from harness.spec.values import Duration, PositiveDuration
+from harness.spec.values import Duration, Period
 from harness.spec.verbs import Story, Verb, with_heal
 
 
@@ -17,7 +17,7 @@ class Provider(Hosted, Working):
 
     depends_on: tuple[str, ...] = Field(default=("kv",), strict=False)
     slots: Count = 3
-    replicate_every_s: PositiveDuration = Field(default=0.5, alias="replicate_every")
+    replicate_every_s: Period = Field(default=0.5, alias="replicate_every")
     replication_lag_s: Duration = Field(default=0.2, alias="replication_lag")
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.spec import verbs
 from harness.spec.knobs import AdmissionSlot, Count, Hosted, Service, Working
-from harness.spec.values import Model, PositiveDuration, Rate
+from harness.spec.values import Model, Period, PositiveDuration, Rate
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -24,7 +24,7 @@ class Reconnect(Model):
     server-assigned slots of 1 / `rate`, or each with a turn (`token`), given out at `rate`."""
 
     kind: Literal["none", "jitter", "slots", "token"] = "none"
-    retry_s: PositiveDuration = Field(default=0.2, alias="retry")
+    retry_s: Period = Field(default=0.2, alias="retry")
     window_s: PositiveDuration = Field(default=15.0, alias="window")
     rate_per_s: Rate = Field(default=30.0, alias="rate")
 

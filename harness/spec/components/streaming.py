@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.spec import verbs
-from harness.spec.knobs import AdmissionSlot, Hosted, PrioritySlot
+from harness.spec.knobs import AdmissionSlot, Hosted, PrioritySlot, only_a_door
 from harness.spec.outbox import Outbox
-from harness.spec.values import Duration, Model, PositiveDuration
+from harness.spec.values import Duration, Model, Period
 from harness.spec.verbs import Story, Verb, Wish, with_heal
 
 
@@ -29,15 +29,20 @@ class Streaming(Hosted):
     admission: AdmissionSlot = None
     priority: PrioritySlot = None
     idempotency_keys: bool = True
-    probe_every_s: PositiveDuration = Field(default=1.0, alias="probe_every")
+    probe_every_s: Period = Field(default=1.0, alias="probe_every")
     fresh_s: Duration = Field(default=2.0, alias="fresh")
     stale_s: Duration = Field(default=60.0, alias="stale")
     licences: Licences = Licences()
     player_buffer_s: Duration = Field(default=5.0, alias="player_buffer")
     outbox: Outbox = Outbox()
 
+    @model_validator(mode="after")
+    def _door(self) -> Streaming:
+        only_a_door(self.priority)
+        return self
 
-VERBS: Final[dict[str, Verb]] = with_heal(dict(verbs.HOSTED))
+
+VERBS: Final[dict[str, Verb]] = with_heal({**verbs.HOSTED, **verbs.CACHING})
 # Values are stand-ins: an evening spoilt, a title not begun, a slower start.
 STORIES: Final[dict[str, Story]] = {
     "streaming": Story(
@@ -50,6 +55,7 @@ STORIES: Final[dict[str, Story]] = {
             "prefetch": Wish(3, 0.001, "none: it starts more slowly"),
         },
         sector="media",
+        store_calls={"manifest": 0.6},  # they are kept for a while
     )
 }
 GAUGES: Final[tuple[str, ...]] = (
