@@ -44,7 +44,7 @@ bench: $(READY) ## timings as ratios against a peer in the same run
 lock: ## pin the newest allowed versions (names, versions and hashes only)
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate --no-header \
-	  --extra dev --extra sim --extra cluster --extra parquet -o requirements.lock pyproject.toml
+	  --extra dev --extra sim --extra cluster --extra parquet --extra otel -o requirements.lock pyproject.toml
 	sed -i '/^--/d; /^#/d; /^$$/d' requirements.lock
 
 clean: ## remove .venv, caches and run folders

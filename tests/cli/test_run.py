@@ -137,9 +137,10 @@ def test_compare_runs_the_variants_and_judges_them(
     judged: list[str] = []
 
     def judge(folders: list[RunFolder], labels: Any, sure: Any) -> tuple[dict[str, Any], Path]:
-        assert (labels, sure) == ({}, None)
+        assert (labels, sure) == ([None], None)
         judged.extend(folder.path.name for folder in folders)
-        return {"sentences": ["a and b look alike"], "expect": [{"verdict": "unsure"}]}, file.parent
+        runs_of_it = [{"variant": "a"}, {"variant": "b"}]
+        return {"sentences": ["a and b look alike"], "expect": [{"verdict": "unsure"}], "runs": runs_of_it}, file.parent
 
     monkeypatch.setattr(compare_module, "judge", judge)
     assert run_words(["compare", str(file), "--no-report"]) == Exit.INVALID
