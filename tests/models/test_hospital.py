@@ -247,5 +247,5 @@ def test_a_bad_request_is_told_what_is_wrong(operation, params, said_):
 
 
 def test_a_priority_that_orders_a_line_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match=r"hospital\.priority: criticality orders a line, and an app has none"):
+    with pytest.raises(ValueError, match=r"priority: criticality orders a line, and an app has none"):
         build.brain_of(APP, Hospital.model_validate({"priority": "criticality"}), stage.given())
