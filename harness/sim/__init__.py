@@ -2,8 +2,9 @@
 
     simulate(plan, folder)    the world on an event heap; leaves a run folder of the live form
 
-Where to look: `heap` (time), `network` (connections and names), `conversation` (flows), `servers` (the services),
-`world` (one run). Importing this package loads nothing by itself.
+Where to look: `heap` (time), `network` (connections and names), `conversation` (flows), `region` and `servers` (the
+services), `load` (operations), `records` (what is written down), `world` (one run). Importing this package loads
+nothing by itself.
 """
 
 from __future__ import annotations
@@ -60,6 +61,6 @@ def simulate(plan: Plan, folder: RunFolder) -> None:
 
 def _keep(world: World, folder: RunFolder, manifest: dict[str, Any]) -> None:
     """Write what is known only when the run is over."""
-    world.region.save(folder.region)
+    world.region.map.save(folder.region)
     folder.write_json(folder.path / "load-0.json", world.summary())
     folder.write_json(folder.manifest, {**manifest, "steps": world.heap.steps_done})
