@@ -34,7 +34,7 @@ def spec_of(knobs: MobileBanking, users: int) -> BankingSpec:
 
 def brain(knobs: MobileBanking, given: Given) -> Brain:
     """The brain of this run. Raises ValueError for what cannot work together."""
-    return Brain(spec_of(knobs, given.users or USERS), given.seed, given.now_s, given.note)
+    return Brain(spec_of(knobs, given.users or USERS), given)
 
 
 def _failover(knobs: Failover | None) -> FailoverSpec | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.flows.wants import Cause, Result
-from harness.models.apps import mobile_banking
+from harness.models.apps import banking_sessions
 from harness.sim.kernel_client import ENDED, LEAVE, SEND, close_attempt, leave, ns, open_call, send
 from harness.sim.kernel_draws import ONE, after, draw_after, first
 from harness.sim.kernel_jit import compiled, jit
@@ -33,8 +33,8 @@ _OK, _REFUSED, _ERROR, _TIMEOUT = int(Result.OK), int(Result.REFUSED), int(Resul
 _NO_CAUSE, _DEPENDENCY, _INJECTED = int(Cause.NONE), int(Cause.DEPENDENCY), int(Cause.INJECTED)
 _DEPENDENCY_STATUS, _INJECTED_STATUS = 503, 500
 
-_session_is_gone = compiled(mobile_banking.session_is_gone)
-_session_until_s = compiled(mobile_banking.session_until_s)
+_session_is_gone = compiled(banking_sessions.session_is_gone)
+_session_until_s = compiled(banking_sessions.session_until_s)
 
 
 @jit

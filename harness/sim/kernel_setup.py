@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import seeds
-from harness.models.apps.mobile_banking import OWED, STEPS, STORE, prewarmed_until_s
+from harness.models.apps.banking_sessions import prewarmed_until_s
+from harness.models.apps.mobile_banking import OWED, STEPS, STORE
 from harness.policies.client import ClientSpec
 from harness.policies.server import admission_steps
 from harness.sim import kernel_state as k
@@ -65,7 +66,7 @@ def app_tables_of(model: Model, inner: AppModel, keep_rows: int) -> k.AppTables:
     sessions["until_s"] = -math.inf
     if spec.prewarmed:
         sessions["until_s"][: spec.users] = [
-            prewarmed_until_s(spec, seed, user, 0.0) for user in range(min(spec.users, inner.users))
+            prewarmed_until_s(spec.session_ttl_s, seed, user, 0.0) for user in range(min(spec.users, inner.users))
         ]
     link = _link(model, spec.client, f"mobile_banking/{STORE}", 1, inner.target, inner.max_age_s, inner.names)
     return k.AppTables(

@@ -13,12 +13,14 @@ from harness.flows.stories.base import Story, StoryContext, find_story, make_con
 from harness.flows.wants import Cause, Reply, Request, Result, Send
 from harness.models.apps.base import AppRequest, Response
 from harness.models.apps.mobile_banking import BankingSpec, MobileBanking
+from harness.models.component import Given
 from harness.models.outbox import OutboxSpec
 from harness.models.table import TableStore
 from harness.policies.client import ClientSpec
 from harness.spec.vocabulary import STORIES
 
 SPEC = ClientSpec(1.5, 0.5, 3)
+GIVEN = Given(7, 0.0, lambda kind, **fields: None, ("kv", "mobile_banking"), 0, "acceptance", False)
 
 
 def context(story: Story, seed: int = 7, users: int = 400, mix: dict[str, float] | None = None) -> StoryContext:
@@ -109,7 +111,7 @@ def test_a_late_start_does_not_move_the_deadline() -> None:
 
 def app() -> MobileBanking:
     outbox = OutboxSpec(senders=1, pace=None, retry_wait_s=1.0, capacity=10)
-    return MobileBanking(BankingSpec(400, 8.0, True, outbox, True, SPEC), 7, 0.0)
+    return MobileBanking(BankingSpec(400, 8.0, True, outbox, True, SPEC), GIVEN)
 
 
 @pytest.mark.parametrize("op", range(1, 21))

@@ -18,6 +18,7 @@ from harness.flows.wants import Cause, Flow, Reply, Result, Send, Wait
 from harness.models.apps.banking_offline import OfflineSpec
 from harness.models.apps.base import AppRequest, Response
 from harness.models.apps.mobile_banking import OPENING_BALANCE, BankingSpec, MobileBanking
+from harness.models.component import Given
 from harness.models.outbox import OutboxSpec
 from harness.models.table import TableStore
 from harness.policies.admission import ConcurrencySpec
@@ -27,6 +28,7 @@ from harness.spec.components.mobile_banking import MobileBanking as Knobs
 
 OUTBOX = OutboxSpec(senders=3, pace=None, retry_wait_s=20.0, capacity=1000)
 SPEC = BankingSpec(10, 8.0, True, OUTBOX, True, ClientSpec(1.5, 0.5, 3))
+GIVEN = Given(7, 0.0, lambda kind, **fields: None, ("kv", "mobile_banking"), 0, "acceptance", False)
 Answers = Callable[[Send, float], tuple[float, Reply]]  # want, now -> (when, what)
 
 
@@ -103,7 +105,7 @@ class Store:
 
 def world(spec: BankingSpec = SPEC) -> tuple[Heap, Store]:
     store = Store()
-    return Heap(MobileBanking(spec, 7, 0.0), store), store
+    return Heap(MobileBanking(spec, GIVEN), store), store
 
 
 def money(store: Store) -> int:
@@ -127,7 +129,7 @@ def test_a_live_session_costs_one_call_and_a_missing_one_two() -> None:
 
 
 def test_prewarmed_sessions_expire_spread_over_the_ttl() -> None:
-    brain = MobileBanking(SPEC._replace(users=400), 7, 0.0)
+    brain = MobileBanking(SPEC._replace(users=400), GIVEN)
     alive = [brain.gauges(now_s)["sessions"] for now_s in (0.0, 2.0, 4.0, 6.0, 8.0)]
     assert alive[0] == 400.0
     assert alive[-1] == 0.0
@@ -258,7 +260,7 @@ def test_calls_between_attempts_are_counted_as_orbit_and_only_then() -> None:
 
 
 def test_closing_a_flow_leaves_nothing_counted_and_owes_the_transfer() -> None:
-    brain = MobileBanking(SPEC, 7, 0.0)
+    brain = MobileBanking(SPEC, GIVEN)
     flow = brain.handle(AppRequest("transfer", {"user": 1, "to": 2, "amount": 3}, 51, 5), 0.0)
     assert isinstance(next(flow), Send)
     flow.close()
@@ -340,7 +342,7 @@ def two_stores(mode: str = "active_passive") -> tuple[Heap, TwoStores]:
     client = ClientSpec(1.5, 0.5, 1)
     spec = SPEC._replace(client=client, session_ttl_s=1e6, failover=FailoverSpec(mode, 2, 2, 1.0))
     stores = TwoStores()
-    return Heap(MobileBanking(spec, 7, 0.0), stores), stores
+    return Heap(MobileBanking(spec, GIVEN), stores), stores
 
 
 def pay(heap: Heap, at_s: float, op: int, amount: int = 10) -> None:
@@ -383,7 +385,7 @@ def test_a_turn_to_the_other_store_is_noted_once() -> None:
     stores = TwoStores()
     stores.kv.reachable = lambda now_s: now_s >= 2.0
     spec = SPEC._replace(session_ttl_s=1e6, failover=FailoverSpec("active_passive", 2, 2, 1.0))
-    heap = Heap(MobileBanking(spec, 7, 0.0, lambda kind, **fields: noted.append((kind, fields))), stores)
+    heap = Heap(MobileBanking(spec, GIVEN._replace(note=lambda kind, **fields: noted.append((kind, fields)))), stores)
     for op in range(1, 60):
         pay(heap, op * 0.1, op)
     heap.run(10.0)
@@ -416,7 +418,7 @@ def test_failover_without_its_two_stores_is_refused_with_what_to_write() -> None
 
 @pytest.mark.parametrize("knobs", [{}, {"failover": {"mode": "none"}}])
 def test_without_the_knobs_the_app_reports_what_it_always_did(knobs: dict[str, Any]) -> None:
-    brain = MobileBanking(spec_of(Knobs.model_validate(knobs), 400), 7, 0.0)
+    brain = MobileBanking(spec_of(Knobs.model_validate(knobs), 400), GIVEN)
     assert brain.stores is None
     assert brain.offline is None
     assert set(brain.gauges(0.0)) == set(GAUGES)

@@ -1,8 +1,8 @@
 """Mobile banking: transfers with an idempotency key, balances, cached sessions, and an outbox of what it owes.
 
-Every operation needs the user's session. A session lives `session_ttl_s` from when it was built, and a missing one
-costs an extra read of the store before the operation's own call: while the store is away sessions expire and are not
-renewed, so afterwards every operation asks twice. That is one sustaining effect. The other is the outbox.
+Every operation needs the user's session (`banking_sessions.py`), and a missing one costs an extra read of the store
+before the operation's own call: after an outage every operation asks twice. That is one sustaining effect. The other is
+the outbox.
 
     balance     session, then one read
     transfer    session, then one write of three items that go together or not at all: the transfer (only if absent),
@@ -17,33 +17,30 @@ Two knobs change what happens meanwhile. With `failover` a second store is asked
 transfers are taken on trust and old balances shown (`banking_offline.py`).
 
 Accounts in the store hold movements, so their sum is zero at all times; opening balances are the same for all. Not
-here: overdrafts (nobody is refused for lack of money), fraud checks, and single flight for sessions (two requests of
-one user that both miss both rebuild).
+here: overdrafts (nobody is refused for lack of money), and fraud checks.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
-from harness import seeds
-from harness.flows.call import CallResult, call
+from harness.flows.call import CallResult
 from harness.flows.client import Client, worth_repeating
 from harness.flows.failover import FailoverSpec
-from harness.flows.wants import Answer, Cause, Flow, Hedged, Request, Send, Wait, Want
+from harness.flows.wants import Answer, Cause, Flow, Request, Want
+from harness.models.apps.app import AppBrain, AppSpec, Serving
 from harness.models.apps.banking_offline import Offline, OfflineSpec
-from harness.models.apps.base import AppRequest, Door, Response
+from harness.models.apps.banking_sessions import Sessions
+from harness.models.apps.base import AppRequest, Response
 from harness.models.apps.cold import flush_cache
 from harness.models.apps.two_stores import TARGETS, TwoStores
-from harness.models.component import Brain, Note
+from harness.models.component import Given
 from harness.models.outbox import Item, Outbox, OutboxSpec
 from harness.policies.client import ClientSpec
 
 STORE = "kv"
-LAYER = 1
 OPENING_BALANCE = 100_000  # pence, every account
-_PREWARM = seeds.stream_id("mobile_banking/prewarm")
 _SESSION_CALL = 1
 _OPERATION_CALL = 2
 
@@ -76,21 +73,6 @@ STEPS: Final = (Step(_SESSION_CALL, True), Step(_OPERATION_CALL, False))  # of e
 OWED: Final = ("transfer",)  # operations that go to the outbox when they could not be confirmed
 
 
-def session_is_gone(until_s: float, now_s: float) -> bool:
-    """True when a session that lives until `until_s` must be built anew."""
-    return until_s <= now_s
-
-
-def session_until_s(now_s: float, ttl_s: float) -> float:
-    """Until when a session built now lives."""
-    return now_s + ttl_s
-
-
-def prewarmed_until_s(spec: BankingSpec, seed: int, user: int, now_s: float) -> float:
-    """Until when a user has a session at the start; staggered, or rebuilding would be a wave every ttl."""
-    return now_s + spec.session_ttl_s * seeds.draw(seed, _PREWARM, user)
-
-
 class Transfer(NamedTuple):
     """Money to move, in pence, from one user's account to another's. `key` is the user's idempotency key."""
 
@@ -100,43 +82,23 @@ class Transfer(NamedTuple):
     key: str
 
 
-class MobileBanking(Brain):
+class MobileBanking(AppBrain):
     """The app's brain (see `harness.models.component`). The outbox is written down; a crash loses the sessions."""
 
-    def __init__(self, spec: BankingSpec, seed: int, now_s: float, note: Note | None = None) -> None:
-        super().__init__(note)
+    def __init__(self, spec: BankingSpec, given: Given) -> None:
+        super().__init__(AppSpec("mobile_banking", (STORE,), spec.client, spec.admission), given)
         self.spec = spec
-        self.client = Client(spec.client, seed, f"mobile_banking/{STORE}", now_s)
         self.stores: TwoStores | None = None
         if spec.failover is not None:
-            second = Client(spec.client, seed, f"mobile_banking/{TARGETS[1]}", now_s)
-            self.stores = TwoStores(spec.failover, (self.client, second), seed, self.note)
+            second = Client(spec.client, given.seed, f"mobile_banking/{TARGETS[1]}", given.now_s)
+            self.stores = TwoStores(spec.failover, (self.clients[STORE], second), given.seed, self.note)
         self.offline = None if spec.offline is None else Offline(spec.offline)
-        self.outbox = Outbox(spec.outbox, seed, now_s)
-        self.door = Door(spec.admission, seed, now_s)
-        self.waiting_orbit = 0  # calls to the store that wait between two attempts
-        self.kv_in_flight = 0
-        self.rebuilt_total = 0
+        self.outbox = Outbox(spec.outbox, given.seed, given.now_s)
         self.confirmed: dict[int, float] = {}  # op -> when the app came to know that it was done
-        self._expires_s: dict[int, float] = {}
-        self._sessions_lost = False
-        self.faults["flush_cache"] = flush_cache(self)
+        self.sessions = Sessions(spec.session_ttl_s)
         if spec.prewarmed:
-            for user in range(spec.users):
-                self._expires_s[user] = prewarmed_until_s(spec, seed, user, now_s)
-
-    def handle(self, request: AppRequest, now_s: float) -> Generator[Want, Answer, Response]:
-        """Serve one attempt: operations `transfer` {user, to?, amount?, key?} and `balance` {user}."""
-        came_s = now_s
-        cause = self.door.enter(request.attempt, now_s)
-        if cause is not Cause.NONE:
-            return Response(429 if cause is Cause.THROTTLED else 503, cause.name.lower())
-        response = Response(500, "server_error")
-        try:
-            response, now_s = yield from self._serve(request, now_s)
-        finally:
-            self.door.leave(came_s, now_s, response.status >= 500)
-        return response
+            self.sessions.prewarm(spec.users, given.seed, given.now_s)
+        self.faults["flush_cache"] = flush_cache(self.sessions)
 
     def background(self, now_s: float) -> list[Flow]:
         """Replays that may start now."""
@@ -154,27 +116,15 @@ class MobileBanking(Brain):
 
     def crashed(self, now_s: float) -> None:
         """Sessions were in memory."""
-        self._expires_s.clear()
+        self.sessions.clear()
         if self.offline is not None:
             self.offline.balances.clear()
 
-    def lose(self) -> None:
-        """Fault `flush_cache`: no session is known, and none is kept until `regain`."""
-        self._expires_s.clear()
-        self._sessions_lost = True
-
-    def regain(self) -> None:
-        """Sessions are kept again."""
-        self._sessions_lost = False
-
     def gauges(self, now_s: float) -> dict[str, float]:
         """Readings; `sessions` counts those alive."""
-        counters = self.client.counters
-        limited = counters.refused_by_limiter + counters.refused_by_breaker
         return {
             "waiting_outbox": float(self.outbox.waiting),
-            "waiting_orbit": float(self.waiting_orbit),
-            "in_flight": float(self.door.inside),
+            **super().gauges(now_s),
             "outbox_sending": float(self.outbox.sending),
             "outbox_open": float(self.outbox.is_open),
             "outbox_added_total": float(self.outbox.added_total),
@@ -182,14 +132,8 @@ class MobileBanking(Brain):
             "outbox_settled_total": float(self.outbox.settled_total),
             "outbox_failed_total": float(self.outbox.failed_total),
             "outbox_dropped_total": float(self.outbox.dropped_total),
-            "kv_in_flight": float(self.kv_in_flight),
-            "kv_attempts_total": float(counters.attempts),
-            "kv_calls_total": float(counters.calls),
-            "throttled_client_total": float(limited),
-            "retries_refused_total": float(counters.refused_by_budget),
-            "refused_total": float(self.door.refused_total),
-            "sessions": float(sum(expires_s > now_s for expires_s in self._expires_s.values())),
-            "sessions_rebuilt_total": float(self.rebuilt_total),
+            "sessions": float(self.sessions.alive(now_s)),
+            "sessions_rebuilt_total": float(self.sessions.rebuilt_total),
             **(self.stores.gauges() if self.stores is not None else {}),
             **(self.offline.gauges() if self.offline is not None else {}),
         }
@@ -203,7 +147,8 @@ class MobileBanking(Brain):
             "idempotency_keys": self.spec.idempotency_keys,
         }
 
-    def _serve(self, request: AppRequest, now_s: float) -> Generator[Want, Answer, tuple[Response, float]]:
+    def serve(self, request: AppRequest, now_s: float) -> Serving:
+        """Operations `transfer` {user, to?, amount?, key?} and `balance` {user}."""
         user = request.params.get("user")
         if isinstance(user, bool) or not isinstance(user, int):
             return Response(400, "bad_request", {"message": f"user is {user!r}; give the user's number"}), now_s
@@ -220,7 +165,7 @@ class MobileBanking(Brain):
         transfer = Transfer(user, to, amount, str(request.params.get("key", request.op)))
         return (yield from self._transfer(transfer, request, now_s))
 
-    def _balance(self, user: int, request: AppRequest, now_s: float) -> Generator[Want, Answer, tuple[Response, float]]:
+    def _balance(self, user: int, request: AppRequest, now_s: float) -> Serving:
         offline = self.offline
         if offline is not None and offline.alone(self.outbox.is_open, now_s):
             seen = offline.seen(user, now_s)
@@ -237,9 +182,7 @@ class MobileBanking(Brain):
             offline.balances.put(user, balance, result.ended_s)
         return Response(200, "", {"balance": balance}), result.ended_s
 
-    def _transfer(
-        self, transfer: Transfer, request: AppRequest, now_s: float
-    ) -> Generator[Want, Answer, tuple[Response, float]]:
+    def _transfer(self, transfer: Transfer, request: AppRequest, now_s: float) -> Serving:
         ask = self._write_of(transfer, request.op)
         on_trust = self.offline is not None and self.offline.takes(transfer.amount)
         done = kept = False
@@ -280,54 +223,28 @@ class MobileBanking(Brain):
         self, user: int, ask: Request, request: AppRequest, now_s: float, calls_before: int = 0
     ) -> Generator[Want, Answer, CallResult]:
         """Rebuild the session if it is gone, then ask the store; the result of the call that decided."""
-        if session_is_gone(self._expires_s.get(user, -math.inf), now_s):
+        if self.sessions.gone(user, now_s):
             read = Request("read", {"table": "sessions", "key": str(user)}, write=False)
             result = yield from self._call(user, read, request, calls_before + _SESSION_CALL, now_s)
             if not result.ok:
                 return result
             now_s = result.ended_s
-            if not self._sessions_lost:
-                self._expires_s[user] = session_until_s(now_s, self.spec.session_ttl_s)
-            self.rebuilt_total += 1
+            self.sessions.rebuilt(user, now_s)
         return (yield from self._call(user, ask, request, calls_before + _OPERATION_CALL, now_s))
 
     def _call(
         self, user: int, ask: Request, request: AppRequest, call_no: int, now_s: float
     ) -> Generator[Want, Answer, CallResult]:
         if self.stores is None:
-            flow = call(
-                self.client, STORE, ask, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
-                now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
-            )  # fmt: skip
+            result = yield from self.ask(STORE, ask, request, call_no, now_s)
         else:
             flow = self.stores.ask(
-                ask, user, op=request.op, layer=LAYER, parent_id=request.attempt, call_no=call_no,
+                ask, user, op=request.op, layer=request.inner_layer, parent_id=request.attempt, call_no=call_no,
                 now_s=now_s, deadline_s=request.deadline_s, criticality=request.criticality,
             )  # fmt: skip
-        result = yield from self._watched(flow)
+            result = yield from self._counted(STORE, flow)
         self.outbox.heard(not worth_repeating(result.reply))
         return result
-
-    def _watched(self, flow: Generator[Want, Answer, CallResult]) -> Generator[Want, Answer, CallResult]:
-        """The same flow, with what it is doing counted."""
-        answer: Answer = None
-        try:
-            while True:
-                try:
-                    want = flow.send(answer)
-                except StopIteration as end:
-                    result: CallResult = end.value
-                    return result
-                orbit, sending = isinstance(want, Wait), isinstance(want, Send | Hedged)
-                self.waiting_orbit += orbit
-                self.kv_in_flight += sending
-                try:
-                    answer = yield want
-                finally:
-                    self.waiting_orbit -= orbit
-                    self.kv_in_flight -= sending
-        finally:
-            flow.close()
 
     def _write_of(self, transfer: Transfer, op: int) -> Request:
         record = {"op": op, "from": transfer.user, "to": transfer.to, "amount": transfer.amount}
