@@ -77,7 +77,9 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before a run. `experiment` is the resolved variant, `name` the file's stem."""
+    """Everything that is decided before a run. `experiment` is the resolved variant, `name` the file's stem, and `file`
+    the path it was read by, so that a run can say how to repeat it; it decides nothing.
+    """
 
     name: str
     variant: str
@@ -87,6 +89,7 @@ class Plan:
     zero_monotonic_ns: int | None = None
     fingerprint: str = field(default="")
     timeline: tuple[Event, ...] = field(default=())
+    file: str = field(default="", compare=False)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -184,6 +187,7 @@ class Plan:
         return {
             "schema_version": SCHEMA_VERSION,
             "experiment": self.name,
+            "file": self.file,
             "variant": self.variant,
             "seed": self.seed,
             "fingerprint": self.fingerprint,
@@ -220,6 +224,7 @@ class Plan:
                 None if zero_ns is None else int(zero_ns),
                 str(value["fingerprint"]),
                 timeline,
+                str(value.get("file", "")),
             )
         except SpecError as error:
             raise RecordError(f"{error}; the plan was edited, or written by another version") from error
@@ -271,7 +276,7 @@ def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engin
         )
         for timed in events_of(experiment).events
     )
-    return Plan(file.name, variant, seed, engine, experiment, None, fingerprint(experiment), timeline)
+    return Plan(file.name, variant, seed, engine, experiment, None, fingerprint(experiment), timeline, file.path)
 
 
 def fingerprint(experiment: Experiment) -> str:

@@ -38,6 +38,11 @@ def baseline(
     from harness.gate.runs import read
 
     paths = run or []
+    if file.is_dir():
+        raise SpecError(
+            f"baseline {deed}: {file} is a folder; name the baseline's file first, as in baselines/dns_race.json, "
+            "then run folders"
+        )
     if deed is Deed.LIST:
         entries = saved.listing([file, *paths])
         typer.echo(json.dumps(entries, indent=1) if as_json else "\n".join(map(_entry, entries)))

@@ -63,12 +63,14 @@ def trust(sides: Sequence[Side], pairs: Sequence[Pair]) -> str:
 
 def repeat(sides: Sequence[Side]) -> str:
     """The command that makes such runs again and compares them."""
-    words = ["blackstart", "compare", f"experiments/{sides[0].plan['experiment']}.yaml"]
+    words = ["blackstart", "compare", sides[0].plan.get("file") or f"experiments/{sides[0].plan['experiment']}.yaml"]
     variants = list(dict.fromkeys(side.variant for side in sides))
     for variant in variants:
         words += ["--variant", variant]
     seeds = sorted({side.seed for side in sides})
     words += ["--seed", str(seeds[0]), "--repeat", str(seeds[-1] - seeds[0] + 1)]
+    if all(side.plan["engine"] == "world" for side in sides):
+        words += ["--engine", "simulate"]
     return shlex.join(words)
 
 

@@ -94,8 +94,12 @@ def repeat_line(plan: Plan, folder: RunFolder | None = None) -> str:
     if plan.engine == "locust":
         return _command(folder) or _locust_line(plan)
     word = "simulate" if plan.engine == "world" else "run"
-    file = shlex.quote(f"experiments/{plan.name}.yaml")
-    return f"blackstart {word} {file} --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
+    return f"blackstart {word} {_file(plan)} --variant {shlex.quote(plan.variant)} --seed {plan.seed}"
+
+
+def _file(plan: Plan) -> str:
+    """Where the experiment was read; runs of older versions do not say."""
+    return shlex.quote(plan.file or f"experiments/{plan.name}.yaml")
 
 
 def _command(folder: RunFolder | None) -> str | None:
@@ -113,7 +117,7 @@ def _locust_line(plan: Plan) -> str:
     """
     if not plan.timeline:
         return f"locust -f {shlex.quote(f'{plan.name}.py')},$(blackstart plugin) --blackstart-seed {plan.seed}"
-    file, variant = shlex.quote(f"experiments/{plan.name}.yaml"), shlex.quote(plan.variant)
+    file, variant = _file(plan), shlex.quote(plan.variant)
     ours = f"--blackstart-experiment {file} --blackstart-variant {variant} --blackstart-seed {plan.seed}"
     return f"locust -f LOCUSTFILE,$(blackstart plugin) {ours}"
 

@@ -38,6 +38,7 @@ class ExperimentFile:
 
     def __init__(self, name: str, document: Document | str, experiments: Mapping[str, Experiment]) -> None:
         self.name = name
+        self.path = ""  # where it was read; empty for a text
         self._document = Document(document) if isinstance(document, str) else document
         self.source = self._document.name
         self._experiments = dict(experiments)
@@ -72,7 +73,9 @@ class ExperimentFile:
 
 def load_experiment(path: Path) -> ExperimentFile:
     """Read and check an experiment file. Raises SpecError with every complaint, each as file:line:column: text."""
-    return _checked(read_document(path), path.stem)
+    file = _checked(read_document(path), path.stem)
+    file.path = str(path)
+    return file
 
 
 def parse_experiment(text: str, name: str = "experiment") -> ExperimentFile:

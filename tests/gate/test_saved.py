@@ -103,6 +103,14 @@ def test_a_line_on_a_baseline_without_one_is_refused(tmp_path: Path) -> None:
         judge(runs(tmp_path, [NO_SLOWER], recovers()))
 
 
+def test_run_folders_alone_are_told_that_the_file_comes_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(folder.path) for folder in runs(tmp_path, [VERDICT], recovers())]
+    assert run_words(["baseline", "save", *folders]) == 2
+    assert "is a folder; name the baseline's file first" in capsys.readouterr().err
+
+
 def test_an_invalid_run_is_no_baseline(tmp_path: Path) -> None:
     with pytest.raises(InvalidRun, match="an invalid run is no baseline"):
         save(tmp_path / "b.json", read(runs(tmp_path, [VERDICT], recovers(seed=1), invalid(seed=2))))

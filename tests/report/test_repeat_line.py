@@ -10,7 +10,7 @@ import pytest
 from harness.plan import Plan, make_plan
 from harness.record.folder import RunFolder
 from harness.report.run_page import repeat_line
-from harness.spec.load import parse_experiment
+from harness.spec.load import load_experiment, parse_experiment
 
 EXPERIMENT = """
 title: t
@@ -31,6 +31,14 @@ def test_a_run_is_run_again_and_a_world_simulated(plan: Plan) -> None:
     assert repeat_line(plan) == "blackstart run experiments/slow.yaml --variant only --seed 9"
     world = replace(plan, engine="world")
     assert repeat_line(world) == "blackstart simulate experiments/slow.yaml --variant only --seed 9"
+
+
+def test_a_run_is_repeated_from_the_file_that_it_was_read_from(tmp_path: Path) -> None:
+    path = tmp_path / "my files" / "slow.yaml"
+    path.parent.mkdir()
+    path.write_text(EXPERIMENT)
+    plan = Plan.from_json(make_plan(load_experiment(path), "only", 9).to_json())
+    assert repeat_line(plan) == f"blackstart run '{path}' --variant only --seed 9"
 
 
 def test_a_locustfile_is_given_to_locust_again_with_the_plugin(plan: Plan) -> None:

@@ -98,7 +98,9 @@ def test_the_page_says_the_verdict_the_reason_and_how_to_repeat_the_run(simulate
     text = write_report(folder).read_text()
     assert "<b>metastable</b>" in text
     assert "the waiting work did not fall" in text
-    assert "blackstart simulate experiments/dns_race.yaml --variant naive --seed 7" in text
+    file = folder.read_json(folder.plan)["file"]
+    assert file.endswith("experiments/dns_race.yaml")
+    assert f"blackstart simulate {file} --variant naive --seed 7" in text
     assert "stale apply" in text
     assert 'id="figure-cascade"' in text
     assert "after dns, on which it depends" in text
