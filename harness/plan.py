@@ -8,38 +8,30 @@ operations, which is a pure function of (seed, spec) and is computed where it is
     plan.schedule()            op, story and intended start of every operation
     plan.to_json()             what plan.json holds; `Plan.from_json` reads it back
 
-How arrivals are drawn is in `harness.arrivals`. Operations are numbered from 1 in order of time; those that a surge
-adds come after all others in the numbering (not in time), so that with a surge every other operation keeps its number,
-and with it every draw keyed by it. An entry of the timeline with a `when:` has no moment here; how it will be decided
-is fixed (`harness.runbook`), and only the run's journal says when it was. Other draws (service times, jitter) are pure
-hashes of what they are for and are not in the plan (`harness.seeds`).
+The schedule is in `harness.schedule`, the plan as people read it in `harness.timetable`. An entry of the timeline with
+a `when:` has no moment here; how it will be decided is fixed (`harness.runbook`), and only the run's journal says when
+it was. Other draws (service times, jitter) are pure hashes of what they are for and are not in the plan
+(`harness.seeds`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 import harness
 from harness import seeds
-from harness.arrivals import arrivals_s, surge_s
 from harness.errors import RecordError, SpecError
+from harness.schedule import Schedule, schedule_of
 from harness.spec.events import events_of
-from harness.spec.experiment import Experiment, Load
+from harness.spec.experiment import Experiment
 from harness.spec.load import ExperimentFile, resolved_experiment
 from harness.spec.moments import Span as Phase
-from harness.spec.surges import surges_of
-from harness.spec.timed import Timed
 from harness.spec.vocabulary import STORIES
-from harness.units import show_s
 
 SCHEMA_VERSION: Final = 1
 ENGINES: Final = ("live", "world")
@@ -63,16 +55,6 @@ class Event(NamedTuple):
     what: str
     when: dict[str, Any] | None = None
     square: dict[str, Any] | None = None
-
-
-class Schedule(NamedTuple):
-    """All operations by intended start: arrays of one length. `op` is each number from 1 once, in order of time but for
-    those a surge added, which have the highest; `story` indexes plan.stories.
-    """
-
-    op: NDArray[np.uint64]
-    story: NDArray[np.uint16]
-    intended_s: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -126,35 +108,8 @@ class Plan:
         return self.experiment.spans()[name]
 
     def schedule(self) -> Schedule:
-        """Every operation due in [0, load_end_s), merged over stories; the same for the same seed and spec.
-
-        Without those of closed loops: when they are due depends on the answers (`Experiment.crowds`).
-        """
-        times, stories = [np.empty(0)], [np.empty(0, dtype=np.uint16)]
-        for index, (story, load) in enumerate(self.experiment.load.items()):
-            if load.arrivals is None:
-                continue
-            due_s = arrivals_s(load.arrivals, self.seed, story, self.load_end_s)
-            times.append(due_s)
-            stories.append(np.full(due_s.size, index, dtype=np.uint16))
-        plain = _merged(times, stories)
-        surges = surges_of(self.experiment, events_of(self.experiment).events)
-        if not surges:
-            return plain
-        own = {story: load.arrivals for story, load in self.experiment.load.items() if load.arrivals is not None}
-        times = [surge_s(surge, own[surge.story], self.seed) for surge in surges]
-        number = {story: index for index, story in enumerate(self.experiment.load)}
-        stories = [
-            np.full(due_s.size, number[surge.story], dtype=np.uint16)
-            for surge, due_s in zip(surges, times, strict=True)
-        ]
-        further = _merged(times, stories, plain.op.size)
-        order = np.argsort(np.concatenate([plain.intended_s, further.intended_s]), kind="stable")
-        return Schedule(
-            np.concatenate([plain.op, further.op])[order],
-            np.concatenate([plain.story, further.story])[order],
-            np.concatenate([plain.intended_s, further.intended_s])[order],
-        )
+        """Every operation due before the load ends, but those of closed loops, which depend on the answers."""
+        return schedule_of(self.experiment, self.seed)
 
     def kind(self, story: str, op: int) -> str:
         """What operation `op` of a story is, by its mix; the same draw as the story's own (`StoryContext.kind`)."""
@@ -233,26 +188,6 @@ class Plan:
                 f"{source}: not a plan ({type(error).__name__}: {error}); it is damaged or was edited"
             ) from error
 
-    def timetable(self) -> list[str]:
-        """The plan for people: one line per edge, in order of time."""
-        lines: list[tuple[float, int, str]] = []
-        for phase in self.phases:
-            carries = "no load" if phase.name == "drain" else "load"
-            lines.append((phase.start_s, 0, f"phase   {phase.name}, {show_s(phase.end_s - phase.start_s)}, {carries}"))
-        for story, load in self.experiment.load.items():
-            lines.append((0.0, 1, f"load    {story}: {_asked(load)}"))
-        resolved = events_of(self.experiment).events
-        lines += [(event.at_s, 2, _line(event)) for event in self.timeline if event.at_s is not None]
-        lines += [(timed.ends_s, 1, f"heal    {timed.what} ends") for timed in resolved if _end_is_told(timed)]
-        lines.append((self.end_s, 3, "end"))
-        table = [f"{at_s:9.3f}  {text}" for at_s, _, text in sorted(lines, key=lambda line: line[:2])]
-        conditions = {timed.id: timed.trigger for timed in resolved}
-        return table + [
-            f"     when  {_line(event, f': {trigger.told}')}"
-            for event in self.timeline
-            if (trigger := conditions[event.id]) is not None
-        ]
-
 
 def make_plan(file: ExperimentFile, variant: str, seed: int | None = None, engine: str = "live") -> Plan:
     """The plan of one variant; without a seed, the file's. Raises SpecError for an unknown variant, engine or seed."""
@@ -288,35 +223,6 @@ def fingerprint(experiment: Experiment) -> str:
     spec = {key: value for key, value in experiment.written().items() if key not in _NOT_IN_FINGERPRINT}
     text = json.dumps([harness.__version__, spec], sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _merged(times: list[NDArray[np.float64]], stories: list[NDArray[np.uint16]], after: int = 0) -> Schedule:
-    """Arrivals of several stories in order of time, numbered from `after` + 1."""
-    intended_s = np.concatenate(times)
-    order = np.argsort(intended_s, kind="stable")
-    op = np.arange(after + 1, after + intended_s.size + 1, dtype=np.uint64)
-    return Schedule(op, np.concatenate(stories)[order], intended_s[order])
-
-
-def _asked(load: Load) -> str:
-    if load.arrivals is not None:
-        return f"{load.arrivals.rate_per_s:g}/s, {load.arrivals.process}, {load.users} users"
-    assert load.think_s is not None, "a load without arrivals has think times"
-    after = show_s(load.think_s)
-    return f"{load.users} users, each {after} after an answer (a closed loop: at most {load.rate_per_s:g}/s)"
-
-
-def _line(event: Event, condition: str = "") -> str:
-    params = ", ".join(f"{name} {found}" for name, found in event.params.items())
-    square = f", {event.square['on']} on, {event.square['off']} off" if event.square is not None else ""
-    marks = "  <- fix: measures count from here" if event.fix else ""
-    return f"{event.kind:<7} {event.what}{f' ({params}{square})' if params else ''}{condition}{marks}"
-
-
-def _end_is_told(timed: Timed) -> bool:
-    """Whether the timetable says when a fault ends: one that is not over with its `for`, or that nobody is told of."""
-    known = timed.kind == "fault" and timed.trigger is None and timed.ends_s < math.inf
-    return known and (timed.component == "load" or timed.square is not None)
 
 
 def _written(experiment: Experiment, number: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

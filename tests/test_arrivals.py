@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from harness.arrivals import arrivals_s, surge_s
-from harness.plan import Plan, Schedule, make_plan
+from harness.plan import Plan, make_plan
+from harness.schedule import Schedule
 from harness.spec import parse_experiment
 from harness.spec.experiment import Arrivals
 from harness.spec.surges import Surge
+from harness.timetable import timetable
 
 TEXT = """
 title: t
@@ -117,12 +119,13 @@ def test_a_surged_load_has_the_rate_it_says(seed: int) -> None:
 
 
 def test_the_timetable_says_when_a_surge_begins_and_ends_and_what_waits_for_what() -> None:
-    table = plan(
+    made = plan(
         "{at: 12s, do: load.surge, with: {factor: 3, for: 5s}}",
         "{when: {gauge: kv.waiting_queue, above: 500, for: 2s, delay: 15s}, do: kv.drop_queue, id: dropped}",
         "{when: {after_event: dropped, delay: 1s}, do: pause, with: {for: 3s}}",
         "{when: {gauge: kv.waiting_queue, below: 9, after_event: dropped}, do: kv.open_intake}",
-    ).timetable()
+    )
+    table = timetable(made)
     assert "   12.000  fault   load.surge (factor 3, for 5s)" in table
     assert "   17.000  heal    load.surge ends" in table
     assert table[-4:] == [

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import seeds
+from harness.arrivals import arrivals_s
 from harness.errors import RecordError, SpecError
 from harness.flows.call import Client
 from harness.flows.stories.base import find_story, make_context
-from harness.plan import Plan, Schedule, arrivals_s, fingerprint, make_plan
+from harness.plan import Plan, fingerprint, make_plan
+from harness.schedule import Schedule
 from harness.spec import ExperimentFile, parse_experiment
 from harness.spec.experiment import Arrivals
+from harness.timetable import timetable
 
 TEXT = """\
 title: t
@@ -158,7 +161,7 @@ def test_plan_json_holds_what_the_processes_of_a_run_read(file: ExperimentFile) 
 
 
 def test_the_timetable_lists_every_edge_in_order_of_time(file: ExperimentFile) -> None:
-    assert make_plan(file, "naive").timetable() == [
+    assert timetable(make_plan(file, "naive")) == [
         "    0.000  phase   warm_up, 2 s, load",
         "    0.000  load    mobile_banking: 100/s, poisson, 400 users",
         "    0.000  load    kv_reads: 20/s, even, 400 users",

@@ -72,6 +72,7 @@ def _print(source: str, title: str, repeat: int, plans: list[Plan]) -> None:
     from rich.text import Text
 
     from harness.spec.notes import notes, station
+    from harness.timetable import timetable
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(title, style="bold"))
@@ -85,7 +86,7 @@ def _print(source: str, title: str, repeat: int, plans: list[Plan]) -> None:
         console.print(Text.assemble((plan.variant, "bold cyan"), f"  {', '.join(facts)}"))
         for line in _differences(plan, plans[0]):
             console.print(Text(f"           {line}", style="dim"))
-        lines = plan.timetable()
+        lines = timetable(plan)
         console.print(
             Text("           (the same timetable)", style="dim") if lines == shared else Text("\n".join(lines))
         )

@@ -34,12 +34,13 @@ from harness.load.load_run import GAUGES, LoadRun
 from harness.load.operations import Operations, Playing
 from harness.load.pacer import Arrival, repeated, share
 from harness.load.recorder import Recorder
-from harness.plan import Plan, Schedule
+from harness.plan import Plan
 from harness.policies import catalogue
 from harness.policies.crowd import SEATS
 from harness.policies.entry import make
 from harness.policies.resolver import ResolverSpec
 from harness.record.region import DNS_PORT, RegionMap, read_region
+from harness.schedule import Schedule
 from harness.spec.experiment import Experiment, Load
 from harness.spec.vocabulary import STORIES, criticality_of
 

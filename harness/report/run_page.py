@@ -27,6 +27,7 @@ from harness.report.charts import bands, moments, run_figures
 from harness.report.marks import Figure
 from harness.report.page import flatten, render, show
 from harness.report.words import headline, verdict_sentence
+from harness.timetable import timetable
 
 _ROUTINE = {"plan", "apply", "clean", "probe", "process", "note"}
 _EVENTS_MOST = 60
@@ -177,5 +178,5 @@ def write_report(folder: RunFolder) -> Path:
         events_left_out=left_out,
         table=measure_table(measures),
         repeat_line=repeat_line(plan, folder),
-        timetable="\n".join(plan.timetable()),
+        timetable="\n".join(timetable(plan)),
     )

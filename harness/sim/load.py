@@ -19,9 +19,9 @@ from harness.flows.call import CallResult, Client
 from harness.flows.crowd import Crowd, Turn, groups_of, seat
 from harness.flows.stories.base import StoryContext, StoryModule, find_story, make_context
 from harness.flows.wants import Result
-from harness.plan import Schedule
 from harness.policies.crowd import MARK
 from harness.record.layouts import Outcome
+from harness.schedule import Schedule
 from harness.sim.conversation import Conversation
 from harness.sim.heap import Heap
 from harness.sim.records import Records

@@ -22,7 +22,7 @@ def _area(ours: str, outside: str = "") -> Area:
     return Area(frozenset(ours.split()), frozenset(outside.split()))
 
 
-BELOW_LIVE = "ground policies flows models spec build plan timeline runbook record analyse"
+BELOW_LIVE = "ground policies flows models spec build schedule plan timeline runbook record analyse"
 TABLE = {
     "ground": _area(""),
     "policies": _area("ground"),
@@ -30,7 +30,9 @@ TABLE = {
     "models": _area("ground policies flows"),
     "spec": _area("ground policies", "pydantic pydantic_core yaml"),
     "arrivals": _area("ground spec", "numpy"),  # when operations are due, once for plan and kernel
-    "plan": _area("ground policies spec arrivals", "numpy"),
+    "schedule": _area("ground spec arrivals", "numpy"),
+    "plan": _area("ground policies spec schedule"),
+    "timetable": _area("ground spec plan"),
     "build": _area("ground policies flows models spec"),  # knobs -> brains, once for services and simulation
     "timeline": _area("ground spec plan"),  # events -> deeds, once for orchestrator and simulation
     "runbook": _area("ground spec plan timeline"),  # conditions -> deeds, likewise
@@ -42,8 +44,8 @@ TABLE = {
     "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy yaml dask distributed pyarrow"),
     "compare": _area("ground spec plan record analyse", "numpy scipy"),
     "gate": _area("ground spec record analyse compare"),
-    "report": _area("ground spec plan record analyse compare", "altair vl_convert jinja2 markupsafe numpy"),
-    "cli": _area(f"{BELOW_LIVE} live load sim study compare gate report", "typer rich trio psutil numpy yaml"),
+    "report": _area("ground spec plan timetable record analyse compare", "altair vl_convert jinja2 markupsafe numpy"),
+    "cli": _area(f"{BELOW_LIVE} timetable live load sim study compare gate report", "typer rich trio psutil numpy yaml"),
     "mock_services": _area(
         "ground policies flows models spec build record", "aiohttp aiodns dns pycares multidict yarl"
     ),

@@ -23,10 +23,11 @@ from harness.load.session import digest_of
 from harness.load.shipping import Shipper
 from harness.load.worker import Worker
 from harness.load.workers import Crew
-from harness.plan import Schedule, make_plan
+from harness.plan import make_plan
 from harness.record.folder import RunFolder
 from harness.record.layouts import Outcome
 from harness.record.rows import RowWriter, read_rows
+from harness.schedule import Schedule
 from harness.spec.load import parse_experiment
 
 NAMES = {"story": ["kv_reads"], "app": ["kv"], "worker": ["load-0", "load-1"]}

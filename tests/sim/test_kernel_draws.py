@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import seeds
+from harness.arrivals import arrivals_s
 from harness.flows import ids
 from harness.models import service_time
 from harness.models.station import StationSpec
-from harness.plan import arrivals_s
 from harness.policies.client import compose
 from harness.sim import kernel_draws, kernel_names, kernel_state, kernels, network
 from harness.sim.kernel_station import draw_service_s
