@@ -1,8 +1,9 @@
 """What can go wrong, split by who must act, and the exit code each one ends in.
 
     HarnessError            exit 4   anything below, or our machinery failed
-      SpecError             exit 2   the experiment file or the command line is wrong: edit it
-      RunError              exit 4   the world got in the way: port taken, a child died, disk full
+      SpecError             exit 2   the experiment file or the command line is wrong (a page's port that is taken,
+                                     too, since the command line chose it): edit it
+      RunError              exit 4   the world got in the way: no network free, a child died, disk full
         NotReady            exit 4   a process never said it was up
       RecordError           exit 2   a run folder or row file cannot be read as one
       InvalidRun            exit 3   it ran, but the record cannot support a verdict

@@ -3,10 +3,14 @@
 Nothing is started. Complaints come with file, line and column and exit 2; a correct file exits 0 and prints, for every
 variant, the timetable and notes about what is doubtful (a recovery phase too short to tell slow from stuck, say).
 Notes do not change the exit code: they are advice, and an experiment may want exactly that.
+
+How many operations arrivals bring is in the plan. How many a closed loop asks for is not: its users wait for answers.
+So that number is told together with the answer time it is true for, and for users who are never failed.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import sys
 from pathlib import Path
@@ -15,9 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import SpecError
+from harness.units import show_s
 
 if TYPE_CHECKING:
+    from harness.flows.crowd import Group
     from harness.plan import Plan
+
+ANSWER_S = 0.1  # what an answer is taken to need, where nobody knows
+_FOLLOWED, _TURNS = 400, 50_000  # users of a story that are followed at most, and their turns; the others do alike
 
 
 def check(
@@ -61,6 +70,10 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "fingerprint": plan.fingerprint,
         "operations": int(plan.schedule().op.size),
+        "closed": [
+            {"story": group.name, "users": group.spec.users, "operations": asked(plan, group), "answer_s": ANSWER_S}
+            for group in _groups(plan)
+        ],
         "utilisation": None if store is None else round(store.utilisation, 4),
         "notes": notes(plan.experiment),
         "plan": plan.to_json(),
@@ -79,7 +92,7 @@ def _print(source: str, title: str, repeat: int, plans: list[Plan]) -> None:
     shared: list[str] = []
     for plan in plans:
         store = station(plan.experiment)
-        facts = [f"seed {plan.seed}", f"plan {plan.fingerprint}", f"{plan.schedule().op.size} operations"]
+        facts = [f"seed {plan.seed}", f"plan {plan.fingerprint}", *_demand(plan)]
         if store is not None:
             facts.append(f"{store.component} {store.utilisation:.0%} busy")
         console.print()
@@ -96,6 +109,47 @@ def _print(source: str, title: str, repeat: int, plans: list[Plan]) -> None:
     runs = repeat * len(plans)
     total_s = repeat * sum(plan.end_s for plan in plans)
     console.print(Text(f"\n{source}: correct; {runs} runs, {total_s / 60:.1f} min of load and drain", style="green"))
+
+
+def _demand(plan: Plan) -> list[str]:
+    """How much is asked for, in words: by arrivals, by users of closed loops, or by both."""
+    arrivals, groups = int(plan.schedule().op.size), _groups(plan)
+    words = [f"{arrivals} operations"] if arrivals or not groups else []
+    for group in groups:
+        about = f"about {asked(plan, group)} operations if each is answered in {show_s(ANSWER_S)}"
+        words.append(f"closed: {group.spec.users} users of {group.name}, {about}")
+    return words
+
+
+def _groups(plan: Plan) -> tuple[Group, ...]:
+    from harness.flows.crowd import groups_of
+
+    return groups_of(plan.experiment.crowds())
+
+
+def asked(plan: Plan, group: Group, answer_s: float = ANSWER_S) -> int:
+    """How many operations the users of one story ask for when every answer is good and takes `answer_s`, in seconds.
+
+    Of many users some are followed, spread over the ramp and the day as all are.
+    """
+    from harness.flows.crowd import Crowd
+
+    turns_each = plan.load_end_s / (group.spec.think_s + answer_s)
+    followed = min(group.spec.users, _FOLLOWED, max(1, round(_TURNS / turns_each)))
+    few = group.spec._replace(users=followed)
+    crowd = Crowd([group._replace(first=0, spec=few)], plan.seed, plan.load_end_s)
+    due = [(turn.due_s, turn.op) for turn in crowd.first()]
+    heapq.heapify(due)
+    turns = 0
+    while due:
+        due_s, op = due[0]
+        turns += 1
+        following = crowd.after(op, True, due_s + answer_s)
+        if following is None:
+            heapq.heappop(due)
+        else:
+            heapq.heapreplace(due, (following.due_s, following.op))
+    return round(turns * group.spec.users / followed)
 
 
 def _differences(plan: Plan, first: Plan) -> list[str]:

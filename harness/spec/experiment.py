@@ -32,6 +32,7 @@ from harness.spec.incident import Incident
 from harness.spec.lines import Line, Stop, read_line, read_stop
 from harness.spec.moments import Span
 from harness.spec.region import Region
+from harness.spec.time_scale import read_scale
 from harness.spec.values import NONE, Duration, MaybeDuration, Model, PositiveDuration, Rate
 from harness.spec.vocabulary import PHASES
 
@@ -165,6 +166,19 @@ _STOP = (
 StopWhen = dict[str, Annotated[Stop, *_STOP]]
 
 
+def _scale(value: object) -> object:
+    if value is not None:
+        read_scale(value)
+    return value
+
+
+TimeScale = Annotated[
+    str | None,
+    BeforeValidator(_scale),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["1min to 1s"]}),
+]
+
+
 def _no_stop(value: object) -> object:
     return {} if value is None or value == NONE else value
 
@@ -175,6 +189,7 @@ class Experiment(Model):
     title: str
     description: str = ""
     incident: Incident | None = None  # what it is modelled on; says nothing about what is run
+    time_scale: TimeScale = None  # seconds of the event in one of the run, as `harness.spec.time_scale` has it
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
     region: Region = Region()
     conventions: Conventions = Conventions()
@@ -196,8 +211,9 @@ class Experiment(Model):
     def written(self) -> dict[str, Any]:
         """The experiment as the mapping a YAML file would hold, complete; reads back to an equal one."""
         written = self.model_dump(mode="json", by_alias=True)
-        if self.incident is None:
-            del written["incident"]
+        for absent in ("incident", "time_scale"):
+            if written[absent] is None:
+                del written[absent]
         return written
 
     def text(self) -> str:

@@ -20,14 +20,15 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import SpecError
 from harness.policies.entry import did_you_mean
-from harness.spec import checks
+from harness.spec import checks, time_scale
 from harness.spec.document import Document, Place, Where, parse_document, read_document
 from harness.spec.experiment import Experiment
 from harness.spec.keys import allowed_keys
 from harness.spec.patch import filled, normal, patched
 
 # What a variant may patch. The rest names the experiment or its criteria, and is the same for all of them.
-PATCHABLE: Final = ("region", "conventions", "client", "load", "phases", "timeline", "steady_state", "stop_when")
+PATCHABLE: Final = ("region", "conventions", "client", "load", "phases", "timeline", "steady_state", "stop_when",
+                    "time_scale")  # fmt: skip
 # The name of the only variant of a file that lists none.
 ONLY: Final = "base"
 
@@ -104,11 +105,14 @@ def _checked(document: Document, name: str) -> ExperimentFile:
     experiments = {}
     for variant, patch in patches.items():
         try:
-            experiment = Experiment.model_validate(filled(patched(base, patch) if variant else normal(base)))
+            whole = patched(base, patch) if variant else normal(base)
+            experiment = Experiment.model_validate(filled(whole))
         except ValidationError as error:
             for found in error.errors():
                 complaints.add_error(variant, found)
             continue
+        if unkept := time_scale.too_large(whole, experiment):
+            complaints.add(variant, ("time_scale",), unkept)
         experiments[variant or ONLY] = experiment
         for complaint in checks.of_experiment(experiment):
             complaints.add(variant, complaint.path, complaint.text, key=complaint.key)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.spec.region import ALWAYS, HOSTED, PRESETS
+from harness.spec.time_scale import scaled
 from harness.spec.vocabulary import STORIES
 
 
@@ -54,11 +55,11 @@ def patched(raw: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any
 
 
 def filled(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A normal experiment with its preset beneath the region and every caller's client complete.
+    """A normal experiment in the run's own time, with its preset beneath the region and every caller's client complete.
 
     Parts of the wrong shape are left as they are: the models complain about them, with their place.
     """
-    result = dict(raw)
+    result = scaled(raw)
     region = result.get("region") or {}
     if isinstance(region, Mapping):
         result["region"] = region = merge(PRESETS.get(str(region.get("preset")), {}), region, keep_null=())

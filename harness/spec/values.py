@@ -27,13 +27,13 @@ from harness.policies.deeds import LENGTH_S_MAX, RATE_PER_S_MAX
 NONE: Final = "none"
 NUMBER: Final = r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?"
 DURATION_SCHEMA: Final[dict[str, Any]] = {
-    "anyOf": [{"type": "string", "pattern": rf"^\s*{NUMBER}\s*(us|ms|s|m|min|h)\s*$"}, {"const": 0}],
+    "anyOf": [{"type": "string", "pattern": rf"^\s*(event\s+)?{NUMBER}\s*(us|ms|s|m|min|h)\s*$"}, {"const": 0}],
     "description": 'a duration with its unit, as in "500ms"',
     "examples": ["500ms", "2s"],
 }
 RATE_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
-    "pattern": rf"^\s*{NUMBER}\s*/\s*(s|m|min|h)\s*$",
+    "pattern": rf"^\s*(event\s+)?{NUMBER}\s*/\s*(s|m|min|h)\s*$",
     "description": 'a rate with its unit, as in "100/s"',
     "examples": ["100/s"],
 }

@@ -45,7 +45,9 @@ TABLE = {
     "compare": _area("ground spec plan record analyse", "numpy scipy"),
     "gate": _area("ground spec record analyse compare"),
     "report": _area("ground spec plan timetable record analyse compare", "altair vl_convert jinja2 markupsafe numpy"),
-    "cli": _area(f"{BELOW_LIVE} timetable live load sim study compare gate report", "typer rich trio psutil numpy yaml"),
+    "cli": _area(
+        f"{BELOW_LIVE} timetable live load sim study compare gate report", "typer rich trio psutil numpy yaml"
+    ),
     "mock_services": _area(
         "ground policies flows models spec build record", "aiohttp aiodns dns pycares multidict yarl"
     ),

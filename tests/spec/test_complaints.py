@@ -68,7 +68,7 @@ Place = Callable[[str, str, str], str]
             "titel: A store turns slow",
             "titel",
             "slow.yaml:{at}: title: missing; write one line that says what happens, as in `title: A DNS race "
-            "empties an endpoint`\nslow.yaml:{at}: titel: unknown key; known here: title, description, incident, seed, "
+            "empties an endpoint`\nslow.yaml:{at}: titel: unknown key; known here: title, description, incident, time_scale, seed, "
             "region, conventions, client, load, phases, timeline, steady_state, repeat, stop_when, expect, targets, "
             "allow_hosts, variants; did you mean 'title'?",
         ),
