@@ -32,6 +32,7 @@ from harness.record.region import DNS_PORT
 from harness.spec.experiment import Conventions
 from harness.spec.knobs import Hosted
 from harness.spec.region import KNOBS
+from mock_services.alarm import Alarm
 from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.driver import Driver
 from mock_services.http_face import HttpFace, ServedLog, gone, read, refuse, reply
@@ -93,8 +94,7 @@ class HostedService(Component):
         self._at_work: set[int] = set()  # attempts with an id
         self._duplicates = 0
         self._beside: set[asyncio.Task[Any]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = math.inf
+        self._alarm = Alarm(self._clock, self._look)
         self._unnamed_stream = seeds.stream_id(f"{context.component}/unnamed")
         self._unnamed = 0
 
@@ -126,8 +126,7 @@ class HostedService(Component):
     async def stop(self) -> None:
         """See the contract; attempts still open are written as unfinished."""
         self._driver.stopping = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.off()
         await self._life.end()
         await self._end(list(self._beside))
         for attempt, arrived_s, transport, _ in self._open.values():
@@ -223,20 +222,7 @@ class HostedService(Component):
             for flow in self._brain.background(now_s):
                 self._start(flow)
             wake_s = self._brain.wake_s()
-        if wake_s == self._timer_s:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_s = wake_s
-        if wake_s < math.inf:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(loop.time() + max(0.0, wake_s - now_s), self._on_timer, wake_s)
-
-    def _on_timer(self, due_s: float) -> None:
-        self._timer = None
-        self._timer_s = math.inf
-        self._look(max(due_s, self._clock.now_s()))
+        self._alarm.set(wake_s, now_s)
 
     def _start(self, flow: Flow) -> None:
         task = asyncio.create_task(self._driver.play(flow))
@@ -270,9 +256,7 @@ class HostedService(Component):
         return act
 
     async def _die(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._timer_s = None, math.inf
+        self._alarm.off()
         await self._end([*(served.task for served in self._open.values() if served.task is not None), *self._beside])
         self._brain.crashed(self._clock.now_s())  # when every flow has closed: they give back what they hold
 

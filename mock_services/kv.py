@@ -30,6 +30,7 @@ from harness.models.store_controls import StoreControls
 from harness.models.table import Answer, TableStore
 from harness.spec.components.kv import Kv
 from harness.spec.experiment import Conventions
+from mock_services.alarm import Alarm
 from mock_services.contract import Action, Component, Fault, Params, ServiceContext
 from mock_services.http_face import Asked, HttpFace, ServedLog, gone, read, refuse, reply
 from mock_services.life import Life
@@ -83,8 +84,7 @@ class KvService(Component):
         self._max_age_s = max_age_s
         self._life = Life(context, self._new_face, self._die, lambda: None)
         self._work: dict[int, _Work] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = math.inf
+        self._alarm = Alarm(self._clock, self._pump)
         self._unnamed = self._errors = self._duplicates = self._abandoned = 0
         self._last_wait_s = 0.0
         self.faults = {name: self._fault(name) for name in ("latency", "capacity", "errors")} | self._life.faults
@@ -107,8 +107,7 @@ class KvService(Component):
     async def stop(self) -> None:
         """See the contract; what the station still has is written as unfinished."""
         self._pump(self._clock.now_s())
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.off()
         await self._life.end()
         for work in self._work.values():
             self._served.add(work.asked.attempt, work.arrived_s, math.nan, math.nan, 0.0, gone(work.transport))
@@ -189,21 +188,7 @@ class KvService(Component):
         """Let everything take effect that is done by `now_s`, and set the timer to what comes next."""
         for done in self._station.advance(now_s):
             self._finish(done)
-        next_s = self._station.next_event_s()
-        if next_s == self._timer_s:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_s = next_s
-        if next_s < math.inf:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(loop.time() + max(0.0, next_s - now_s), self._on_timer, next_s)
-
-    def _on_timer(self, due_s: float) -> None:
-        self._timer = None
-        self._timer_s = math.inf
-        self._pump(max(due_s, self._clock.now_s()))  # the clock may be a rounding short of what the loop waited for
+        self._alarm.set(self._station.next_event_s(), now_s)
 
     def _finish(self, done: Done) -> None:
         work = self._work.pop(done.attempt, None)
