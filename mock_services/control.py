@@ -21,20 +21,19 @@ import hmac
 import inspect
 import json
 import math
-import re
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from harness.record.exposition import exposition, families
 from mock_services.contract import Component, Journalist, Params
 
 TOKEN_HEADER = "X-Blackstart-Token"  # noqa: S105 - a header's name, not a secret
 TTL_S_MAX = 90_000.0  # longer than the longest run there may be, which takes a day
 _CRASH = "crash"
 _OPEN = frozenset({"/_health", "/metrics"})
-_NOT_METRIC = re.compile(r"[^a-zA-Z0-9_]")
 
 
 class RefusedError(Exception):
@@ -186,7 +185,8 @@ class ControlPort:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         readings = self._readings(False) if self._begun() else {}
-        return web.Response(text=exposition(self._name, readings), content_type="text/plain", charset="utf-8")
+        body, content_type = exposition(families({self._name: readings}), request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _export(self, request: web.Request) -> web.Response:
         return web.json_response({"t_s": self._now_s(), "component": self._name, **self._component.export()})
@@ -219,16 +219,6 @@ class ControlPort:
     def _readings(self, reset: bool) -> dict[str, float]:
         readings = {**self._component.gauges(), **self._own_gauges(reset)}
         return {name: float(value) for name, value in readings.items() if math.isfinite(value)}
-
-
-def exposition(component: str, readings: dict[str, float]) -> str:
-    """The readings in Prometheus' text format, as `blackstart_<gauge>{component="..."}`."""
-    lines = []
-    for name, value in sorted(readings.items()):
-        metric = "blackstart_" + _NOT_METRIC.sub("_", name)
-        lines.append(f"# TYPE {metric} {'counter' if name.endswith('_total') else 'gauge'}")
-        lines.append(f'{metric}{{component="{component}"}} {value!r}')
-    return "\n".join(lines) + "\n"
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,10 +54,12 @@ def jobs(file: ExperimentFile, wanted: Sequence[str], seed: int | None, repeat: 
     return order
 
 
-def do(file: ExperimentFile, job: Job, root: Path, load: Loaders = ONE_PROCESS) -> Outcome:
+def do(
+    file: ExperimentFile, job: Job, root: Path, load: Loaders = ONE_PROCESS, metrics_port: int | None = None
+) -> Outcome:
     """Run one job live into a new folder under `root`, and measure it; `load` says how many processes make the load.
 
-    Progress goes to stderr.
+    Progress goes to stderr, and to whoever scrapes `metrics_port`.
     """
     import trio
 
@@ -64,15 +67,25 @@ def do(file: ExperimentFile, job: Job, root: Path, load: Loaders = ONE_PROCESS) 
     from harness.cli.progress import ProgressLine
     from harness.live import loaders
     from harness.live.clock import wall_stamp
+    from harness.live.events import Event
+    from harness.live.metrics import MetricsPort
     from harness.live.orchestrate import run_live
     from harness.plan import make_plan
 
     plan = make_plan(file, job.variant, job.seed)
-    folder = RunFolder.create(root, file.name, job.variant, plan.seed, wall_stamp())
-    if load.elsewhere:
-        sys.stderr.write(f"start {load.elsewhere} times, elsewhere: {loaders.invitation(load, plan.stories)}\n")
-    with ProgressLine(plan, f"{file.name} / {job.variant}, seed {plan.seed}") as line:
-        state = trio.run(partial(run_live, plan, folder, line.emit, load=load))
+    with ExitStack() as stack:
+        listeners = [] if metrics_port is None else [stack.enter_context(MetricsPort(plan, metrics_port)).hear]
+        folder = RunFolder.create(root, file.name, job.variant, plan.seed, wall_stamp())  # not when the port is taken
+        if load.elsewhere:
+            sys.stderr.write(f"start {load.elsewhere} times, elsewhere: {loaders.invitation(load, plan.stories)}\n")
+        line = stack.enter_context(ProgressLine(plan, f"{file.name} / {job.variant}, seed {plan.seed}"))
+        listeners.append(line.emit)
+
+        def emit(event: Event) -> None:
+            for listener in listeners:
+                listener(event)
+
+        state = trio.run(partial(run_live, plan, folder, emit, load=load))
     measured = state.exit_code in (Exit.PASS, Exit.STOPPED)
     return Outcome(job, folder, state, analyse(folder) if measured else None)
 

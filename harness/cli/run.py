@@ -27,6 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print measures.json alone 
 NoReport = Annotated[bool, typer.Option("--no-report", help="write no report.html")]
 Processes = Annotated[int, typer.Option(metavar="N", help="Locust processes on this host that share the load")]
 Elsewhere = Annotated[int, typer.Option(metavar="N", help="further workers, started by you on other hosts")]
+MetricsPort = Annotated[
+    int | None, typer.Option(metavar="PORT", min=1, max=65535, help="expose /metrics for Prometheus on 127.0.0.1")
+]
 Bind = Annotated[str | None, typer.Option(metavar="ADDRESS", help="where those find Locust's master on this host")]
 
 
@@ -41,13 +44,17 @@ def run(
     processes: Processes = 1,
     elsewhere: Elsewhere = 0,
     bind: Bind = None,
+    metrics_port: MetricsPort = None,
 ) -> int:
     """Run an experiment on real sockets and judge how it recovered.
 
     Every variant is run unless --variant says otherwise; with repeats they are interleaved. Progress goes to stderr.
     """
     load = check(Loaders(processes, elsewhere, bind))
-    how = LIVE if load == ONE_PROCESS else How(partial(do, load=load), f"run{_written(load)}")
+    how = LIVE
+    if load != ONE_PROCESS or metrics_port is not None:
+        word = LIVE.word if load == ONE_PROCESS else f"{LIVE.word}{_written(load)}"
+        how = How(partial(do, load=load, metrics_port=metrics_port), word)
     return run_file(how, file, variant or [], seed, repeat, runs, as_json, not no_report)
 
 
