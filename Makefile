@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long test-browser lint bench lock clean
+.PHONY: help setup demo test test-long test-browser lint bench docs reference gallery lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -40,6 +40,15 @@ lint: $(READY) ## ruff and mypy --strict
 
 bench: $(READY) ## timings as ratios against a peer in the same run
 	for bench in benchmarks/*.py; do $(BIN)/python $$bench || exit 1; done
+
+docs: $(READY) ## the documentation as a site, in site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+reference: $(READY) ## the pages that are made from the code
+	$(BIN)/python -m harness.reference
+
+gallery: $(READY) ## the gallery: simulates the experiments that changed (about eight minutes for all of them)
+	$(BIN)/python -m harness.reference.gallery
 
 lock: ## pin the newest allowed versions (names, versions and hashes only)
 	$(BIN)/python -m pip install --quiet pip-tools

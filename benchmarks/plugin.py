@@ -117,15 +117,19 @@ def main() -> None:
             pairs.append({"plain_per_s": plain, "plugin_per_s": ours})
             pairs[-1] |= {"share": ours / plain, "cpu": ours_cpu / plain_cpu}
             if not args.json:
-                print(f"pair {number + 1}: plain {plain:6.0f}/s, plugin {ours:6.0f}/s, share {ours / plain:.3f}; "
-                      f"per processor second {plain_cpu:6.0f}, {ours_cpu:6.0f}, share {ours_cpu / plain_cpu:.3f}")
+                print(
+                    f"pair {number + 1}: plain {plain:6.0f}/s, plugin {ours:6.0f}/s, share {ours / plain:.3f}; "
+                    f"per processor second {plain_cpu:6.0f}, {ours_cpu:6.0f}, share {ours_cpu / plain_cpu:.3f}"
+                )
         server.stdin.close()
     share, cpu = (statistics.median(pair[key] for pair in pairs) for key in ("share", "cpu"))
     if args.json:
         print(json.dumps({"client": args.client, "users": args.users, "pairs": pairs, "share": share, "cpu": cpu}))
     else:
-        print(f"median of {args.pairs} pairs: {share:.3f} of the plain peak, {cpu:.3f} per processor second "
-              "(wanted: at least 0.85)")
+        print(
+            f"median of {args.pairs} pairs: {share:.3f} of the plain peak, {cpu:.3f} per processor second "
+            "(wanted: at least 0.85)"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`blackstart export DIR --format parquet|csv`: a run's rows as tables for other tools."""
+"""`blackstart export DIR --format parquet|csv | --otlp URL`: a run's rows as tables or traces for other tools."""
 
 from __future__ import annotations
 
@@ -22,16 +22,27 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="run folder, as printed by `blackstart run`")],
     form: Annotated[Form, typer.Option("--format", help="the format of the files")] = Form.PARQUET,
     out: Annotated[Path | None, typer.Option(help="where the files go (default: DIR/export)")] = None,
+    otlp: Annotated[
+        str | None, typer.Option(metavar="URL", help="send traces to this OTLP/HTTP collector instead of writing files")
+    ] = None,
 ) -> int:
     """Write operations, attempts, served requests and gauges, with names and words instead of numbers.
 
-    docs/run_folder.md says what each column means.
+    docs/run_folder.md says what each column means, docs/metrics.md what the traces look like.
     """
-    from harness.report.export import export as write
+    run = RunFolder.open(folder)
+    if otlp is not None:
+        from harness.report.otlp import send
 
-    made, problems = write(RunFolder.open(folder), out or folder / "export", form.value)
+        count, problems = send(run, otlp)
+        said = [f"{count} spans sent to {otlp}"]
+    else:
+        from harness.report.export import export as write
+
+        made, problems = write(run, out or folder / "export", form.value)
+        said = [str(path) for path in made]
     for problem in problems:
         typer.echo(f"blackstart: {problem}", err=True)
-    for path in made:
-        typer.echo(str(path))
+    for line in said:
+        typer.echo(line)
     return 0

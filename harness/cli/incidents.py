@@ -2,10 +2,11 @@
 
     blackstart incidents                  all of them: year, who, trigger, what kept it going, what ended it, the file
     blackstart incidents aws_ebs_2011     one: its story, its sources, and the two commands
+    blackstart incidents aws_2025_10_20 --replay      played in virtual time, beside what was published, and what if
 
 They lie in `experiments/incidents/` and are read from there, so that an outage is added by adding a file with the key
 `incident`. Looked for in the folder of a source tree that holds this package, and else below the current folder. Leaves
-out: running them. That is what the two commands it prints are for.
+out: running them live. That is what the two commands it prints are for.
 """
 
 from __future__ import annotations
@@ -39,9 +40,24 @@ _LABELS: Final = {
 def incidents(
     name: Annotated[str | None, typer.Argument(help="Only this one, as in aws_ebs_2011.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON, alone on stdout.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Play its variants in virtual time, beside what was published.")
+    ] = False,
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", help="With --replay: only this one; may be given again.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="With --replay: the seed (default: the file's).")] = None,
 ) -> None:
-    """List the real outages that can be run, or tell one of them."""
+    """List the real outages that can be run, tell one of them, or replay it."""
     found = chosen(name)
+    if replay:
+        if name is None:
+            raise SpecError("--replay of which? give the name of an incident, as in aws_2025_10_20")
+        from harness.cli.replays import replayed, tell
+
+        told = replayed(Path(found[0]["file"]), tuple(variant or ()), seed)
+        sys.stdout.write(json.dumps(told, indent=1) + "\n") if as_json else tell(told)
+        return
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     elif name is None:

@@ -41,6 +41,12 @@ def web(
     autostart: Annotated[
         bool, typer.Option("--autostart", help="begin the first run without a press of Start")
     ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Locust processes that make the load; 2 or more are workers of the one with the page"
+        ),
+    ] = 1,
     web_login: Annotated[
         bool,
         typer.Option("--web-login", help="ask for a login: BLACKSTART_WEB_USER and BLACKSTART_WEB_PASSWORD"),
@@ -54,6 +60,7 @@ def web(
     """
     import trio
 
+    from harness.live import loaders
     from harness.live.clock import wall_stamp
     from harness.live.web import Job, hold
     from harness.plan import Plan, fingerprint, make_plan
@@ -63,6 +70,7 @@ def web(
     first = variant or experiment.variants[0]
     experiment.variant(first)
     base = _base(web_base_path)
+    load = loaders.check(loaders.Loaders(processes))
     check_port(port)
 
     def plan_of(name: str) -> tuple[Plan, list[dict[str, Any]] | None]:
@@ -76,11 +84,13 @@ def web(
     plan_of(first)
     page = f"http://{HOST}:{port}{base}/"
     about = {"variants": list(experiment.variants), "by_hand": by_hand}
-    argv = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--users", "1", "--spawn-rate", "1"]
+    users = str(processes)  # they play nothing; but Locust calls a worker without any idle
+    argv = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--users", users, "--spawn-rate", users]
     argv += ["--only-summary", "--web-host", HOST, "--web-port", str(port)]
     argv += ["--web-base-path", base] if base else []
     argv += ["--web-login"] if web_login else []
     argv += ["--autostart"] if autostart else []
+    argv += loaders.of_page(load)
     stamp = wall_stamp()
     log = runs / experiment.name / f"web-{stamp}.log"
     try:
@@ -97,6 +107,7 @@ def web(
         log,
         (HOST, port),
         lambda: typer.echo(f"page    {page}   (its tab Recovery, or {page}blackstart/)\nend     Ctrl-C"),
+        load,
     )
     held = trio.run(hold, job, _say)
     code = held.state.exit_code

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import trio
 
@@ -25,9 +25,9 @@ def monotonic_ns() -> int:
     return time.monotonic_ns()
 
 
-def wall_rfc3339() -> str:
-    """Wall time now in UTC as RFC 3339 with milliseconds, as in "2025-10-19T23:48:00.000Z"."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def wall_rfc3339(in_s: float = 0.0) -> str:
+    """Wall time in UTC as RFC 3339 with milliseconds, as in "2025-10-19T23:48:00.000Z": now, or in so many seconds."""
+    return (datetime.now(UTC) + timedelta(seconds=in_s)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def wall_stamp() -> str:

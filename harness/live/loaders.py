@@ -9,12 +9,15 @@ address of it. Here each run has an address of its own that is loopback (the one
 each other do not meet and nobody else is let in. Workers on other hosts need an address that they can reach; it is
 given by whoever runs (`bind`), and then anybody who can reach it may take part: Locust asks for no password.
 
+A page (`blackstart web`) is there before any run, so its master and workers meet on a port of 127.0.0.1 that was free.
+
 `--expect-workers-max-wait` is always given, because Locust's own patience with workers that never come is without end.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +27,7 @@ import psutil
 from harness.errors import SpecError
 from harness.record.folder import RunFolder
 
+HERE = "127.0.0.1"
 PORT = 5557  # Locust's own default
 WORKERS_MAX = 64
 ELSEWHERE_S_MAX = 300.0  # for somebody to start a worker on another host
@@ -80,6 +84,20 @@ def commands(loaders: Loaders, stories: Sequence[Path], net: int) -> list[tuple[
     return [master, ("load-workers", [*files, *meet, "--worker", "--processes", str(loaders.processes)])]
 
 
+def of_page(loaders: Loaders) -> list[str]:
+    """What the command of a process with Locust's page has more, when it is to be the master of several.
+
+    Its page is there before any run, so before there is a network of a run: master and workers meet on a free port.
+    """
+    if not loaders.several:
+        return []
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HERE, 0))
+        port = str(probe.getsockname()[1])
+    meet = ["--master-bind-host", HERE, "--master-bind-port", port, "--master-host", HERE, "--master-port", port]
+    return [*meet, "--expect-workers-max-wait", f"{HERE_S_MAX:.0f}", "--processes", str(loaders.processes)]
+
+
 def invitation(loaders: Loaders, stories: Sequence[str]) -> str:
     """The command that starts a worker on another host."""
     files = ",".join(f"locustfiles/{story}.py" for story in stories)
@@ -110,4 +128,4 @@ def _read(folder: RunFolder) -> dict[str, Any]:
 
 def _reached(address: str) -> str:
     """Where a worker on this host finds a master that listens there."""
-    return "127.0.0.1" if address in ("*", "0.0.0.0") else address  # noqa: S104  # compared, not bound
+    return HERE if address in ("*", "0.0.0.0") else address  # noqa: S104  # compared, not bound

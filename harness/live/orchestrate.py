@@ -145,6 +145,7 @@ class LiveRun:
         """Name the moment that is second 0 to every process, a little ahead of now."""
         zero_ns = self.clock.read_ns() + round(ZERO_AHEAD_S * 1e9)
         self.facts["zero_monotonic_ns"] = self.manifest["zero_monotonic_ns"] = zero_ns
+        self.manifest["zero"] = wall_rfc3339(ZERO_AHEAD_S)
         self.folder.write_json(self.folder.plan, self.facts)
         self.clock.set_zero(zero_ns)
         self.log.flush()

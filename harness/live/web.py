@@ -27,6 +27,7 @@ from harness.live.children import Child
 from harness.live.clock import RunClock
 from harness.live.control import Control
 from harness.live.events import Emit, Starting
+from harness.live.loaders import HOME_S_MAX, ONE_PROCESS, Loaders
 from harness.live.orchestrate import READY_S_MAX, LiveRun
 from harness.live.way_out import DONE, SIGNALS, RunState, WayOut
 from harness.plan import Plan
@@ -62,6 +63,7 @@ class Job(NamedTuple):
     log: Path  # of the load process
     address: tuple[str, int]  # of the page
     opened: Callable[[], None]  # called once when the page answers
+    loaders: Loaders = ONE_PROCESS
 
 
 class Held(NamedTuple):
@@ -87,7 +89,7 @@ async def hold(job: Job, emit: Emit) -> Held:
                     await out.guard(_turns, job, page, emit, out, codes, cut)
             finally:
                 with trio.CancelScope(shield=True):
-                    await children.stop(page)
+                    await children.stop(page, children.STOP_S_MAX * (2.0 if job.loaders.several else 1.0))
                 nursery.cancel_scope.cancel()
     assert out.state is not None
     return Held(codes, out.state, bool(cut))
@@ -98,9 +100,7 @@ def password() -> str:
     return secrets.token_urlsafe(9)
 
 
-async def _turns(
-    job: Job, page: Child, emit: Emit, out: WayOut, codes: list[Exit], cut: list[RunState]
-) -> None:
+async def _turns(job: Job, page: Child, emit: Emit, out: WayOut, codes: list[Exit], cut: list[RunState]) -> None:
     """One region after the other."""
 
     async def tell(order: dict[str, Any]) -> None:
@@ -118,12 +118,14 @@ async def _turns(
         folder = job.folder_of(plan)
         await tell({"do": "wait", "detail": "the region is starting"})
         with net.claim(plan.components) as claim:
-            run = WebRun(plan, folder, emit, RunClock(), claim)
+            run = WebRun(plan, folder, emit, RunClock(), claim, job.loaders)
             run.page, run.tell, run.planned = page, tell, planned
             state = await run.through(run.live)
         again, begun = state is _OTHER or state is _NEVER, run.begun
         if again or (not begun and state.exit_code in _SIGNALLED):
             shutil.rmtree(folder.path, ignore_errors=True)
+        if state is _NEVER:
+            await tell({"do": "never"})
         if again:
             variant = run.wanted or variant
         elif state.exit_code in _SIGNALLED or not begun:
@@ -209,7 +211,7 @@ class WebRun(LiveRun):
                 self.load = [self.page]
             elif self.page.alive:
                 await self.out.guard(self.tell, {"do": "stop"})
-                with trio.move_on_after(OVER_S_MAX):
+                with trio.move_on_after(OVER_S_MAX + (HOME_S_MAX if self.loaders.several else 0.0)):
                     await _until_there(over)
         await super()._wind_down(control, unforeseen)
 

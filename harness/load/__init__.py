@@ -24,8 +24,13 @@ Several processes share one schedule:
     worker       its share of the schedule, paced there, and its rows brought home
     handshake    what they say to each other; `offset`, how far their clocks are apart; `shipping`, rows over the wire
 
-Anybody's own locustfile is recorded by the `plugin` (`plugin_*`), with `ports` for what a timeline or a person does to
-the region, and `web` is the Recovery tab on Locust's page.
+Anybody's own locustfile is recorded by the plugin, and watched in a tab on Locust's page:
+
+    plugin       the file that is given to Locust; `plugin_hooks`, its events, and `plugin_settings`, its options
+    plugin_*     one test of it: `session`, `recording` (requests to rows), `plan`, `hosts`, `region`, `told`
+    plugin_tab   the Recovery tab of such a process
+    ports        what a timeline, or a person who presses a button, does to the region
+    web          the Recovery tab itself, and `blackstart web` (`web_run` is the locustfile it gives to Locust)
 
 `clock` is the only file that reads a clock, and `memory` keeps the garbage collector out of the way.
 

@@ -165,7 +165,7 @@ class Driver:
         self._rows.add(
             want.op, want.layer, want.parent_id, want.attempt_id, want.n, self.targets[want.target].number,
             sent_ns, round(reply.ended_s * 1e9), reply.result, reply.status, reply.cause,
-        )
+        )  # fmt: skip
         if self._observe is not None:
             self._observe(want, reply, sent_ns * 1e-9, size)
 
@@ -178,7 +178,7 @@ class Driver:
         self._rows.add(
             want.op, want.layer, want.parent_id, want.attempt_id, want.n, self.targets[want.target].number,
             sent_ns, -1 if by_the_end else self.clock.now_ns(), result, 0, Cause.NONE,
-        )
+        )  # fmt: skip
 
     def _race(self, want: Hedged, talk: Talk) -> Reply:
         """The first copy, then one more each `delay_s` while any is open: the first OK reply, else the last one."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import RecordError, RunError
+from harness.errors import RecordError, RunError, SpecError
 from harness.record.folder import RunFolder
 from harness.record.region import LOCK_PORT, read_region
 
@@ -56,6 +56,22 @@ def listens(address: str, port: int, patience_s: float = 1.0) -> bool:
             return True
     except OSError:
         return False
+
+
+def check_port(host: str, port: int, option: str = "--web-port") -> None:
+    """Raise SpecError when nobody can listen there; "" is every address.
+
+    Locust says so too, but ends with a traceback, or as if all were well.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            where = host or "every address"
+            raise SpecError(
+                f"port {port} on {where} cannot be opened ({error.strerror}); choose another with {option}"
+            ) from error
 
 
 def is_held(net: int) -> bool:

@@ -26,27 +26,28 @@ long, so with `--processes` it is told.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import gevent
 import gevent.os
-from locust import User, events, task
+from locust import LoadTestShape, User, events, task
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from harness.errors import Exit, HarnessError, SpecError
 from harness.flows.stories.base import Story
-from harness.load.find_run import VARIABLE, Found, find_run
+from harness.load.find_run import VARIABLE, Found, check_port, find_run
 from harness.load.load_run import LoadRun
 from harness.load.observing import observer
 from harness.load.session import Session
 from harness.load.walk_in import WalkIns
 from harness.load.worker import Worker, die_with_parent
-from harness.load.workers import Crew
+from harness.load.workers import NO_SHAPE, Crew
 
 WORKERS_S_MAX = 60  # how long a master waits for the workers that it forked
 _FOR_GOOD_S = 1e6
@@ -63,12 +64,24 @@ class _Process:
         self.run: LoadRun | None = None
         self.part: Crew | Worker | None = None  # of several processes
         self.exit_code = Exit.PASS
+        self.parsed = False
         self.pacing = False
         self.walk_ins: WalkIns | None = None  # under a shape
 
-    def prepare(self, found: Found, worker: int = 0, workers: int = 1, first: int | None = None) -> Session:
-        """A session for the run. Raises HarnessError for one that cannot be loaded with these locustfiles."""
-        session = Session(found, worker, workers, None if found.orchestrated else list(self.stories), first)
+    def prepare(
+        self,
+        found: Found,
+        worker: int = 0,
+        workers: int = 1,
+        first: int | None = None,
+        stories: list[str] | None = None,
+    ) -> Session:
+        """A session for the run. Raises HarnessError for one that cannot be loaded with these locustfiles.
+
+        Against a served region it plays `stories`, or those of all locustfiles given.
+        """
+        playing = list(self.stories) if stories is None else stories
+        session = Session(found, worker, workers, None if found.orchestrated else playing, first)
         names = session.plan.stories
         absent = [name for name in names if name not in self.stories]
         if absent:
@@ -138,10 +151,20 @@ def _prepared(environment: Any) -> Session:
     found = _process.found or find_run(os.environ)
     session, _process.session = _process.session, None
     if not found.orchestrated:
-        picked = {kind.story.name for kind in environment.user_classes if issubclass(kind, Pacer)}
-        if session is None or set(session.plan.stories) != picked:
-            return Session(found, stories=[name for name in _process.stories if name in picked])
+        picked = _picked(environment)
+        if session is None or set(session.plan.stories) != set(picked):
+            return Session(found, stories=picked)
     return session or _process.prepare(found)  # or: started again from Locust's page
+
+
+def _picked(environment: Any) -> list[str]:
+    """The stories of the classes that are to be played now, which `--class-picker` and the command line choose."""
+    return _stories(environment.user_classes)
+
+
+def _stories(kinds: Iterable[type[User]]) -> list[str]:
+    picked = {kind.story.name for kind in kinds if issubclass(kind, Pacer)}
+    return [name for name in _process.stories if name in picked]
 
 
 def _walk_in(user: Pacer) -> NoReturn:
@@ -188,13 +211,34 @@ def _on_user_error(user_instance: Any = None, exception: Any = None, **_: Any) -
 
 
 def _on_parser(parser: Any, **_: Any) -> None:
-    """Before Locust forks: bad input ends the process now, while there is nobody to leave behind."""
-    if {"-h", "--help"} & set(sys.argv):
+    """Before Locust forks: bad input ends the process now, while there is nobody to leave behind.
+
+    Locust's page asks for a parser too, later, when the ports are our own.
+    """
+    if _process.parsed or {"-h", "--help"} & set(sys.argv):
         return
+    _process.parsed = True
     found, _rest = parser.parse_known_args()
-    if found.processes and not found.worker:
+    if found.worker:
+        return
+    if found.processes:
         parser.set_defaults(expect_workers_max_wait=WORKERS_S_MAX)
-        _or_end(lambda: _process.prepare(find_run(os.environ)))
+    if found.processes or found.master:
+        _or_end(lambda: _before_workers(found))
+
+
+def _before_workers(options: Any) -> None:
+    """What can be known before there are any. A shape among the files is the one that Locust plays, unless picked."""
+    shapes = [kind for kind in LoadTestShape.__subclasses__() if not kind.abstract]
+    if shapes and not options.class_picker:
+        raise SpecError(NO_SHAPE)
+    # Locust would end with a traceback and exit 1, which here means that a criterion failed.
+    check_port(options.master_bind_host.replace("*", ""), options.master_bind_port, "--master-bind-port")
+    if not options.headless:
+        check_port(options.web_host or "", options.web_port)
+    named = options.user_classes
+    stories = _stories([kind for kind in Pacer.__subclasses__() if kind.__name__ in named]) if named else None
+    _process.prepare(find_run(os.environ), stories=stories)
 
 
 def _on_quitting(environment: Any, **_: Any) -> None:
@@ -219,15 +263,22 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
 def _find(environment: Any, runner: Any) -> None:
     _process.found = find_run(os.environ)
     if environment.web_ui is not None:
-        from harness.load.plugin_tab import check_port  # with a page only: it brings the tab's modules
-
-        check_port(environment.web_ui.host or "0.0.0.0", environment.web_ui.port)  # noqa: S104 - Locust's own default
+        check_port(environment.web_ui.host or "", environment.web_ui.port)
     if isinstance(runner, LocalRunner):
         if not environment.available_shape_classes:
             Pacer.fixed_count = 1
-        _process.session = _process.prepare(_process.found)
+        _process.session = _process.prepare(_process.found, stories=_picked(environment))
     elif isinstance(runner, MasterRunner):
-        _process.part = Crew(environment, _process.found, _process.prepare)
+        if environment.shape_class is not None and not environment.parsed_options.class_picker:
+            raise SpecError(NO_SHAPE)
+        _process.part = Crew(environment, _process.found, functools.partial(_prepare_picked, environment))
+
+
+def _prepare_picked(
+    environment: Any, found: Found, worker: int, workers: int, first: int | None, _: list[str] | None
+) -> Session:
+    """The master's session: what is picked on its page is what it tells its workers to play."""
+    return _process.prepare(found, worker, workers, first, _picked(environment))
 
 
 def _or_end(work: Callable[[], object]) -> None:

@@ -8,7 +8,6 @@ Leaves out: choosing a variant. Its region is another process's, and its setting
 
 from __future__ import annotations
 
-import socket
 import sys
 from typing import Any
 
@@ -16,6 +15,7 @@ import gevent
 from gevent import subprocess
 
 from harness.errors import Exit, HarnessError, SpecError
+from harness.load.find_run import check_port
 from harness.load.plugin_session import PluginSession
 from harness.load.plugin_settings import Settings
 from harness.load.web import door, routes
@@ -35,7 +35,7 @@ class PluginTab:
         facts = settings.facts()
         self._tab = Tab(base, [facts["variant"]], self._choose, by_hand=settings.by_hand)
         routes.attach(web_ui, base, self._tab)
-        check_port(web_ui.host, web_ui.port)
+        check_port(web_ui.host or door.HERE, web_ui.port)
         self._tab.start()
         self._tab.ready(facts)
 
@@ -81,15 +81,3 @@ class PluginTab:
 
     def _choose(self, _: str) -> None:
         raise SpecError("the variant of this process was chosen when it was started; give another --blackstart-variant")
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise SpecError when the page cannot be opened there: Locust would log that, and end as if all were well."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host or door.HERE, port))
-        except OSError as error:
-            raise SpecError(
-                f"port {port} on {host} cannot be opened ({error.strerror}); choose another with --web-port"
-            ) from error

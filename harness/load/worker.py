@@ -53,7 +53,8 @@ REACH_S_MAX = 20.0
 _PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 
-Prepare = Callable[[Found, int, int, int | None], Session]  # run, worker, workers, number of the first one
+# run, worker, workers, number of the first one, stories to play (None: those of the locustfiles)
+Prepare = Callable[[Found, int, int, int | None, list[str] | None], Session]
 
 
 class Share(NamedTuple):
@@ -166,7 +167,7 @@ class Worker:
         try:
             clock = self._ask_the_time()
             found = Found(folder, bool(orders["orchestrated"]))
-            session = self._make(found, orders["worker"], orders["workers"], orders["first"])
+            session = self._make(found, orders["worker"], orders["workers"], orders["first"], orders["stories"])
             if not here:
                 self._see_the_region(session)
         except BaseException:

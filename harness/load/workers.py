@@ -44,16 +44,22 @@ LATE_S_MAX = 3.0  # past the end of the plan, for the last rows
 END_S_MAX = 4.0  # the same when the run is cut
 LOOK_EVERY_S = 0.25
 ENDED_S = 0.5  # a process that ended may have said so before, and is heard first
+NO_SHAPE = (
+    "a shape says when users come, and workers play a plan; leave out the shape, or the workers (--processes, --master)"
+)
 _log = logging.getLogger(__name__)
 
 
 class Crew:
-    """All workers of this master. `found` is the run; `prepare` makes a session, here only to know what is to come."""
+    """All workers of this master. `prepare` makes a session, here only to know what is to come.
 
-    def __init__(self, environment: Any, found: Found, prepare: Prepare) -> None:
+    `found` is the run; a master that has a page may learn of it when somebody presses Start (`harness.load.web.crew`).
+    """
+
+    def __init__(self, environment: Any, found: Found | None, prepare: Prepare) -> None:
         self.environment = environment
         self.runner = environment.runner
-        self.found = found
+        self._found = found
         self.exit_code = Exit.PASS
         self.members: dict[str, Member] = {}  # by Locust's id of the client
         self._make = prepare
@@ -62,6 +68,12 @@ class Crew:
         self._job: Any = None
         self._ending = False
         self._clock: RunClock | None = None
+
+    @property
+    def found(self) -> Found:
+        """The run that is played."""
+        assert self._found is not None
+        return self._found
 
     def attach(self) -> None:
         """Listen to workers and to Locust."""
@@ -87,6 +99,29 @@ class Crew:
                 self.runner.send_message(say.END, {}, client_id=member.client_id)
         if self._job is not None and self._job is not gevent.getcurrent():
             self._job.join(timeout=END_S_MAX)
+
+    # ---- what a master that has a page does in another way
+
+    def await_run(self) -> None:
+        """Start was pressed: wait until it is known which run that begins."""
+
+    def begun(self, clock: RunClock) -> None:
+        """Zero is known, and told to all workers."""
+
+    def ended(self, error: HarnessError | None) -> None:
+        """A run is over, and its record closed. A process that was started for this run alone ends."""
+        if self._ending:
+            return
+        if error is not None:
+            _log.error("%s", error)
+            self.exit_code = error.exit_code
+        for_this_run = self._found is None or self._found.orchestrated or self._headless
+        if error is not None or for_this_run:
+            gevent.spawn(self.runner.quit if for_this_run else self.runner.stop)
+
+    def least(self) -> int:
+        """How many workers must be there to begin: from its page, Locust starts with whoever is there, and so do we."""
+        return int(self.environment.parsed_options.expect_workers) if self._headless else 0
 
     # ---- what workers say; none of these may block, and what they raise would only be logged
 
@@ -182,20 +217,15 @@ class Crew:
         finally:
             self._job = self._clock = None
             self._playing = []
-        if error is not None and not self._ending:
-            _log.error("%s", error)
-            self.exit_code = error.exit_code
-            gevent.spawn(self.runner.quit if self.found.orchestrated or self._headless else self.runner.stop)
+            self.ended(error)  # also when somebody ended it
 
     def _conduct(self) -> None:
         """One run from its first hello to `workers.json`."""
         if self.environment.shape_class is not None:
-            raise SpecError(
-                "a shape says when users come, and workers play a plan; leave out the shape, or the workers "
-                "(--processes, --master)"
-            )
+            raise SpecError(NO_SHAPE)
+        self.await_run()
         gathered = self._gather()
-        session = self._make(self.found, 0, len(gathered), None)
+        session = self._make(self.found, 0, len(gathered), None, None)
         self._prepare(gathered, session)
         write(self.found.folder, gathered)  # before we are ready: the orchestrator looks here for whom to meter
         zero_ns = session.await_zero()
@@ -207,6 +237,7 @@ class Crew:
             for member in gathered:
                 member.state = State.PLAYING
                 self.runner.send_message(say.BEGIN, orders, client_id=member.client_id)
+            self.begun(self._clock)
             self._watch(roll, session.plan.end_s if self.found.orchestrated else math.inf)
             roll.settle(cut=self._ending or not self.found.orchestrated)
         finally:
@@ -215,8 +246,6 @@ class Crew:
             raise RunError("all workers are lost; see the journal for each")
         if roll.complaints and not self.found.orchestrated:
             self.exit_code = Exit.INVALID
-        if not self._ending and (self.found.orchestrated or self._headless):
-            gevent.spawn(self.runner.quit)
 
     def _gather(self) -> list[Member]:
         """The workers that take part, numbered in Locust's order. Raises SpecError or RunError."""
@@ -228,9 +257,7 @@ class Crew:
             if refused and self._headless:
                 raise SpecError(f"a worker was refused: {refused[0]}")
             found = [m for m in self.members.values() if m.client_id in there and m.state is not State.REFUSED]
-            wanted = len(there) - len(refused)
-            if self._headless:  # from its page, Locust starts with whoever is there, and so do we
-                wanted = max(wanted, self.environment.parsed_options.expect_workers)
+            wanted = max(len(there) - len(refused), self.least(), 1)
             if len(found) >= wanted:
                 break
             left_s = (until_ns - monotonic_ns()) * 1e-9
@@ -253,6 +280,7 @@ class Crew:
         folder = self.found.folder
         common = {
             "workers": len(members), "plan": session.plan.to_json(), "region": folder.read_json(folder.region),
+            "stories": list(session.plan.stories),
             "folder": str(folder.path.absolute()), "mark": say.folder_mark(folder.path), "machine": say.machine(),
             "orchestrated": self.found.orchestrated,
         }  # fmt: skip

@@ -21,7 +21,7 @@ from harness.errors import RecordError
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.record.journal import read_journal
-from harness.report import tables
+from harness.report import published, tables
 from harness.report.cascade_chart import cascade_figure
 from harness.report.charts import bands, moments, run_figures
 from harness.report.marks import Figure
@@ -142,6 +142,19 @@ def measured(folder: RunFolder) -> dict[str, Any]:
     return measures
 
 
+def _published(folder: RunFolder, plan: Plan) -> dict[str, Any]:
+    """What the page shows of a replay: its table beside what was published. Nothing for any other experiment."""
+    told = plan.experiment.incident
+    replay = published.replay_of(folder) if told is not None and told.published else None
+    if replay is None:
+        return {"published_rows": [], "published_order": ""}
+    return {
+        "published_headings": published.HEADINGS,
+        "published_rows": published.rows(replay),
+        "published_order": published.order(replay),
+    }
+
+
 def write_report(folder: RunFolder) -> Path:
     """Write `report.html` and `charts/` into a run folder that has been analysed. Raises RecordError."""
     measures = measured(folder)
@@ -179,4 +192,5 @@ def write_report(folder: RunFolder) -> Path:
         table=measure_table(measures),
         repeat_line=repeat_line(plan, folder),
         timetable="\n".join(timetable(plan)),
+        **_published(folder, plan),
     )

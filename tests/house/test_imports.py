@@ -36,17 +36,20 @@ TABLE = {
     "build": _area("ground policies flows models spec"),  # knobs -> brains, once for services and simulation
     "timeline": _area("ground spec plan"),  # events -> deeds, once for orchestrator and simulation
     "runbook": _area("ground spec plan timeline"),  # conditions -> deeds, likewise
-    "record": _area("ground", "numpy"),
+    "record": _area("ground", "numpy prometheus_client"),
     "analyse": _area("ground spec plan record", "numpy"),
-    "live": _area(BELOW_LIVE, "trio httpx psutil dns numpy"),
+    "live": _area(BELOW_LIVE, "trio httpx psutil dns numpy prometheus_client"),
     "load": _area(BELOW_LIVE, "locust gevent geventhttpclient flask flask_login dns numpy psutil"),
     "sim": _area(BELOW_LIVE, "numpy numba"),
     "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy yaml dask distributed pyarrow"),
     "compare": _area("ground spec plan record analyse", "numpy scipy"),
     "gate": _area("ground spec record analyse compare"),
-    "report": _area("ground spec plan timetable record analyse compare", "altair vl_convert jinja2 markupsafe numpy"),
+    "report": _area("ground spec plan timetable record analyse compare", "altair vl_convert jinja2 markupsafe numpy opentelemetry"),
     "cli": _area(
         f"{BELOW_LIVE} timetable live load sim study compare gate report", "typer rich trio psutil numpy yaml"
+    ),
+    "reference": _area(  # pages made from the code; nothing imports it
+        "ground policies spec plan record analyse sim report cli", "pydantic yaml numpy altair vl_convert"
     ),
     "mock_services": _area(
         "ground policies flows models spec build record", "aiohttp aiodns dns pycares multidict yarl"

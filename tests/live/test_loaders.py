@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SpecError
-from harness.live.loaders import PORT, Loaders, check, commands, invitation, pids, told
+from harness.live.loaders import HERE, PORT, Loaders, check, commands, invitation, of_page, pids, told
 from harness.record.folder import RunFolder
 
 STORIES = [Path("locustfiles/kv_reads.py"), Path("locustfiles/coffee.py")]
@@ -45,6 +45,15 @@ def test_with_workers_elsewhere_the_master_waits_for_all_and_those_here_are_work
     assert len(commands(check(Loaders(0, 3, "192.0.2.7")), STORIES, 77)) == 1
     everywhere = commands(check(Loaders(1, 1, "0.0.0.0")), STORIES, 77)[1][1]
     assert option(everywhere, "--master-host") == "127.0.0.1"
+
+
+def test_a_page_s_master_meets_its_workers_on_this_machine_at_a_port_of_its_own() -> None:
+    assert of_page(Loaders()) == []
+    words = of_page(check(Loaders(3)))
+    assert option(words, "--processes") == "3"
+    assert option(words, "--master-bind-host") == option(words, "--master-host") == HERE == "127.0.0.1"
+    assert option(words, "--master-bind-port") == option(words, "--master-port")
+    assert float(option(words, "--expect-workers-max-wait")) > 0
 
 
 def test_the_command_for_another_host_is_given_whole() -> None:

@@ -26,6 +26,7 @@ from harness.analyse.evidence import gather
 from harness.cli import run_words
 from harness.load.web.feed import Merged
 from harness.load.web.follow import SERIES, series_of
+from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.record.journal import read_journal
 from harness.record.rows import read_rows
@@ -226,6 +227,11 @@ def test_stop_closes_the_record_and_the_next_start_begins_another(tmp_path: Path
         page.until(lambda state: not state["ready"])
         assert page.ready()["run_folder"] == str(folder.path)
         page.start()
+        page.until(lambda state: state["status"] == "running")
+        assert page.post("/stop", b"")[0] == 200  # the page shows the run, but its zero is still a moment ahead
+        page.until(lambda state: state["status"] == "idle")
+        assert page.ready()["run_folder"] is None
+        page.start()
         page.until(lambda state: state["status"] == "running" and state["run_folder"] != str(folder.path))
         time.sleep(0.5)
         assert served.end(signal.SIGTERM) == 143
@@ -235,9 +241,61 @@ def test_stop_closes_the_record_and_the_next_start_begins_another(tmp_path: Path
 
 
 @pytest.mark.long
-def test_a_killed_command_leaves_no_process_and_ctrl_c_in_a_run_is_130(tmp_path: Path) -> None:
+def test_with_workers_the_tab_shows_what_they_record_and_a_worker_that_dies_is_told(tmp_path: Path) -> None:
+    with web(tmp_path, "--processes", "2") as served:
+        page = served.page
+        page.ready()
+        events, merged = page.events(), Merged()
+        page.start()
+        for event, data in events:
+            if event == "tick":
+                merged.add(data, whole=data["windows"]["from"] == 0)
+            elif event == "ended":
+                break
+        assert (data["measures"]["verdict"], data["exit_code"]) == ("recovered", 0), data["measures"]["validity"]
+        whole = RunFolder(Path(data["run_folder"]))
+        told = whole.read_json(whole.manifest)["load"]
+        planned = Plan.from_json(whole.read_json(whole.plan)).schedule().op.tolist()
+        ops = [op for path in whole.rows.glob("load-?-operation.rows") for op in read_rows(path).rows["op"].tolist()]
+        assert sorted(ops) == planned
+        assert told["scheduled"] == told["started"] + told["dropped"] == told["rows"] == len(planned)
+        assert (told["processes"], told["missing"], told["lost"]) == (2, 0, [])
+        found = merged.all()
+        assert found is not None
+        offered = [value * found["windows"]["width_s"] for value in found["windows"]["offered_per_s"]]
+        assert round(sum(offered)) == len(planned)  # what was drawn is what both workers wrote
+
+        page.ready()
+        page.start()
+        page.until(lambda state: state["status"] == "running" and state["run_folder"] != str(whole.path))
+        partial = RunFolder(Path(page.state()["run_folder"]))
+        time.sleep(1.5)
+        workers = {each["name"]: each["pid"] for each in partial.read_json(partial.path / "workers.json")["workers"]}
+        os.kill(workers["load-1"], signal.SIGKILL)
+        last = page.until(lambda state: state["status"] == "ended" and state["ready"])["last"]
+        assert (last["run_folder"], last["exit_code"]) == (str(partial.path), 3)
+        told = partial.read_json(partial.manifest)["load"]
+        assert told["lost"] == ["load-1"]
+        assert told["missing"] == told["share"] - told["rows"] > 0
+        assert read_rows(partial.rows / "load-0-operation.rows").complete
+
+        page.start()  # with whoever is left
+        page.until(lambda state: state["status"] == "running" and state["run_folder"] != str(partial.path))
+        time.sleep(1.5)
+        assert page.post("/stop", b"")[0] == 200
+        last = page.until(lambda state: state["status"] == "ended" and state["ready"])["last"]
+        cut = RunFolder(Path(last["run_folder"]))
+        told = cut.read_json(cut.manifest)["load"]
+        assert [each["name"] for each in told["workers"]] == ["load-0"]
+        assert told["scheduled"] == told["started"] + told["dropped"] == told["rows"]
+        assert served.end(signal.SIGINT) == 3  # the worst of its runs
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_killed_command_leaves_no_process_and_ctrl_c_in_a_run_is_130(tmp_path: Path, processes: str) -> None:
     for number, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        with web(tmp_path / str(code), "--autostart") as served:
+        with web(tmp_path / str(code), "--autostart", "--processes", processes) as served:
             served.page.until(lambda state: state["status"] == "running")
             assert served.end(number) == code
             assert served.left() == []

@@ -141,9 +141,7 @@ def test_no_other_origin_may_read_our_addresses_though_it_may_read_all_of_locust
     ],
     ids=str,
 )
-def test_what_another_page_posts_is_refused_and_nothing_happens(
-    page: Page, path: str, headers: dict[str, str]
-) -> None:
+def test_what_another_page_posts_is_refused_and_nothing_happens(page: Page, path: str, headers: dict[str, str]) -> None:
     answer = page.post(path, PRESS, **headers)
     assert (answer.status_code, "error" in answer.json) == (403, True)
     assert (page.ui.swarmed, page.wanted) == (0, [])
@@ -196,6 +194,35 @@ def test_no_variant_is_chosen_while_a_run_goes_on(page: Page, tmp_path: Path, fa
     answer = page.post("/blackstart/variant", {"variant": "budget"})
     assert (answer.status_code, page.wanted) == (409, [])
     assert page.get("/blackstart/state").json["status"] == "running"
+    page.tab.stop()
+
+
+def test_a_run_that_was_stopped_before_its_zero_is_forgotten_and_the_next_can_begin(
+    page: Page, tmp_path: Path, facts: dict[str, Any]
+) -> None:
+    page.tab.ready(facts)
+    page.tab.begin(Running(RunFolder(tmp_path), facts, lambda: -0.5, None))
+    page.tab.over()
+    page.tab.never()
+    state = page.get("/blackstart/state").json
+    assert (state["status"], state["run_folder"], state["ready"]) == ("idle", None, False)
+    page.tab.ready(facts)
+    assert page.get("/blackstart/state").json["ready"]
+    page.tab.stop()
+
+
+def test_a_region_that_is_ready_before_the_last_run_is_read_to_its_end_can_be_started(
+    page: Page, tmp_path: Path, facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it may take longer than starting a region; what was said meanwhile must not be lost."""
+    monkeypatch.setattr("harness.load.web.tab.WHOLE_S_MAX", 0.0)
+    page.tab.begin(Running(RunFolder(tmp_path), facts, lambda: 1.0, None))
+    page.tab.ready({**facts, "variant": "budget"})
+    state = page.get("/blackstart/state").json
+    assert (state["status"], state["ready"], state["variant"]) == ("running", False, "naive")
+    page.tab.ended({"verdict": "recovered"}, None, 0)
+    state = page.get("/blackstart/state").json
+    assert (state["status"], state["ready"], state["variant"]) == ("ended", True, "budget")
     page.tab.stop()
 
 

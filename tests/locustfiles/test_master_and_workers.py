@@ -40,6 +40,17 @@ timeline:
   - {at: outage.end, do: kv.drop_queue, fix: true}
 variants: {naive: {}}
 """
+FAST = """
+title: as much as one process could
+region: {preset: small, mobile_banking: null, kv: {slots: 1000, service: {mean: 0.001us, distribution: fixed}}}
+client: {deadline: 1500ms, timeout: 1s, attempts: 1}
+load: {kv_reads: {arrivals: {rate: 2000/s, process: poisson}}}
+phases: {warm_up: 0s, baseline: 1s, outage: 1s, recovery: 1s, drain: 1600ms}
+timeline:
+  - {at: outage.start, do: kv.latency, with: {factor: 1, for: 100ms}}
+  - {at: outage.end, do: kv.drop_queue, fix: true}
+variants: {naive: {}}
+"""
 ANOTHER_VERSION = """
 import harness
 harness.__version__ = "0.0.9"
@@ -171,6 +182,27 @@ def test_each_operation_is_started_once_whatever_users_locust_spreads(crowd: Cro
     attempts = sum(read_rows(path).rows.size for path in crowd.folder.rows.glob("load-*-attempt.rows"))
     assert int(aggregated.split()[1]) == attempts  # Locust alone tells of 40 of 80: what workers had left is dropped
     assert crowd.left() == []
+
+
+@pytest.mark.parametrize("processes", ["2", "4"])
+def test_at_two_thousand_a_second_what_is_scheduled_is_started_or_dropped_and_has_a_row(
+    make_load: Any, bare_region: Any, processes: str
+) -> None:
+    crowd = Crowd(make_load(FAST))
+    try:
+        bare_region(crowd.folder)
+        crowd.start("master", "--processes", processes, "-u", processes, "-r", processes)
+        crowd.begin()
+        assert crowd.wait() == 0, crowd.log()
+        planned = crowd.plan.schedule().op
+        told = crowd.workers()
+        assert planned.size > 5000
+        assert told["scheduled"] == told["started"] + told["dropped"] == told["rows"] == told["share"] == planned.size
+        assert (told["missing"], told["lost"], len(told["workers"])) == (0, [], int(processes))
+        assert crowd.ops() == planned.tolist()
+        assert crowd.left() == []
+    finally:
+        crowd.end()
 
 
 def test_a_worker_without_the_run_s_folder_ships_every_row(crowd: Crowd) -> None:
@@ -339,6 +371,21 @@ def test_stories_that_no_locustfile_plays_are_told_before_anybody_is_forked(long
     longer.start("master", "--processes", "2", files=only)
     assert longer.wait(patience_s=20.0) == 2
     assert "the plan's load has kv_reads, but no locustfile given plays it" in longer.log()
+    assert longer.left() == []
+
+
+def test_a_shape_and_a_port_that_is_taken_are_told_before_anybody_is_forked(longer: Crowd) -> None:
+    """Locust itself would end with a traceback and exit 1 for the port, and play the plan under a shape's name."""
+    files = ",".join(str(ROOT / "locustfiles" / f"{name}.py") for name in ("kv_reads", "shapes"))
+    longer.start("shaped", "--processes", "2", files=files)
+    assert longer.wait("shaped", patience_s=20.0) == 2
+    assert "a shape says when users come, and workers play a plan; leave out the shape" in longer.log("shaped")
+    with socket.create_server(("127.0.0.1", int(longer.port))):
+        for name, options in (("forking", ["--processes", "2"]), ("alone", ["--master"])):
+            longer.start(name, *options, "--master-bind-host", "127.0.0.1")
+            assert longer.wait(name, patience_s=20.0) == 2
+            words = f"port {longer.port} on 127.0.0.1 cannot be opened (Address already in use); choose another with"
+            assert f"{words} --master-bind-port" in longer.log(name)
     assert longer.left() == []
 
 

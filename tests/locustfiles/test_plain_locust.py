@@ -7,6 +7,7 @@ Locust with no other flag than how long. What Locust counted, what the rows hold
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 import signal
@@ -163,9 +164,7 @@ def test_under_a_shape_each_user_is_one_and_a_herd_comes_back_at_once(served: Se
 @pytest.mark.long
 def test_a_class_picked_on_the_page_is_the_only_one_that_is_played(served: Served) -> None:
     number = served.numbers()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     files = ",".join(str(ROOT / f"locustfiles/{name}.py") for name in ("kv_reads", "pages"))
     process = served.locust("-f", files, "--class-picker", "--web-host", "127.0.0.1", "--web-port", str(port))
     page = f"http://127.0.0.1:{port}"
@@ -187,3 +186,49 @@ def test_a_class_picked_on_the_page_is_the_only_one_that_is_played(served: Serve
         process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=PATIENCE_S)[0]
     assert accounted(served, number, said, process.returncode)["stories"] == ["pages"]
+
+
+@pytest.mark.long
+def test_a_class_picked_for_workers_is_the_only_one_that_they_play(served: Served) -> None:
+    """Picked on the master's command line and on its page; workers have the files of both, and are told."""
+    files = ",".join(str(ROOT / f"locustfiles/{name}.py") for name in ("kv_reads", "pages"))
+    common = ["-f", files, "--processes", "2", "--master-bind-host", "127.0.0.1"]
+    common += ["--master-bind-port", (port := str(free_port())), "--master-port", port]
+
+    def played() -> list[tuple[str, list[str]]]:
+        told = json.loads((served.folder / "workers.json").read_text())
+        assert told["scheduled"] == told["started"] + told["dropped"] == told["rows"] > 0
+        names = [worker["name"] for worker in told["workers"]]
+        return [(n, read_rows(served.folder / f"rows/{n}-operation.rows").names["story"]) for n in names]
+
+    first = served.numbers()
+    process = served.locust(*common, "Pages", "--headless", "--only-summary", "-t", "3s")
+    said = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 0, said
+    assert played() == [(f"load-{first}", ["pages"]), (f"load-{first + 1}", ["pages"])]
+
+    web = free_port()
+    process = served.locust(*common, "--class-picker", "--web-host", "127.0.0.1", "--web-port", str(web))
+    try:
+        body = urllib.parse.urlencode({"user_count": 2, "spawn_rate": 2, "user_classes": "KvReads"}).encode()
+        until_s = time.monotonic() + PATIENCE_S
+        while len(list((served.folder / "rows").glob("load-*-operation.rows"))) < first + 4:
+            assert time.monotonic() < until_s
+            time.sleep(0.5)  # a master without workers says that it started, and does not
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{web}/swarm", body, timeout=10).close()
+        while not all(
+            read_rows(served.folder / f"rows/load-{n}-operation.rows").rows.size for n in (first + 2, first + 3)
+        ):
+            assert time.monotonic() < until_s
+    finally:
+        process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 0, said
+    assert played() == [(f"load-{first + 2}", ["kv_reads"]), (f"load-{first + 3}", ["kv_reads"])]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

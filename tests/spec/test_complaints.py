@@ -68,9 +68,9 @@ Place = Callable[[str, str, str], str]
             "titel: A store turns slow",
             "titel",
             "slow.yaml:{at}: title: missing; write one line that says what happens, as in `title: A DNS race "
-            "empties an endpoint`\nslow.yaml:{at}: titel: unknown key; known here: title, description, incident, time_scale, seed, "
-            "region, conventions, client, load, phases, timeline, steady_state, repeat, stop_when, expect, targets, "
-            "allow_hosts, variants; did you mean 'title'?",
+            "empties an endpoint`\nslow.yaml:{at}: titel: unknown key; known here: title, description, incident, "
+            "time_scale, seed, region, conventions, client, load, phases, timeline, steady_state, repeat, stop_when, "
+            "expect, targets, allow_hosts, variants; did you mean 'title'?",
         ),
         (
             "users: 100",
@@ -117,14 +117,14 @@ Place = Callable[[str, str, str], str]
             "plain: {regio: {}}",
             "regio:",
             "slow.yaml:{at}: variants.plain.regio: a variant cannot patch 'regio'; it may patch region, conventions, "
-            "client, load, phases, timeline, steady_state, stop_when; did you mean 'region'?",
+            "client, load, phases, timeline, steady_state, stop_when, time_scale; did you mean 'region'?",
         ),
         (
             "plain: {}",
             "plain: {seed: 8}",
             "seed:",
             "slow.yaml:{at}: variants.plain.seed: a variant cannot patch 'seed'; it may patch region, conventions, "
-            "client, load, phases, timeline, steady_state, stop_when",
+            "client, load, phases, timeline, steady_state, stop_when, time_scale",
         ),
         (
             "title:",

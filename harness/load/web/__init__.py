@@ -8,6 +8,7 @@
     vega                     the drawing library, out of an installed package
     routes, tab              the addresses under `/blackstart`, and the one object behind them
     play                     the load of `blackstart web`, begun by Locust's Start button (with `harness.live.web`)
+    crew                     the same when workers make the load and this process is their master
 
 The process that makes the load must not be late, and ten milliseconds are late already. So nothing is computed in it
 for the page: rows are counted by another process from the files, as in any other run, and here lines are passed on.

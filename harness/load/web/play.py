@@ -3,14 +3,15 @@
 The orchestrator (`harness.live.web`) has the region ready and waits; this process has the page. They speak as in any
 other run, and by one line more:
 
-    orders, a line of JSON each on standard input     wait | ready | stop | ended
+    orders, a line of JSON each on standard input     wait | ready | stop | ended | never
     load.ready                Start was pressed: fix zero now
     load.other                another variant is wanted before that
     load.over                 our part is done, rows are closed; a text in it says what broke
 
 End of file on standard input means that the orchestrator is gone: rows are closed, and this process ends at once.
 
-The experiment's load is an open loop, so one user plays all of it, whatever number the page asks for; others idle.
+The experiment's load is an open loop, so one user plays all of it, whatever number the page asks for; others idle. With
+several processes none of Locust's users plays: this process is the master, and workers have the load (`crew`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,16 +28,19 @@ import gevent
 import gevent.event
 import gevent.os
 from locust import User, events, task
+from locust.runners import MasterRunner, WorkerRunner
 
 from harness.errors import Exit, HarnessError, RunError, SpecError
 from harness.load.find_run import Found
 from harness.load.load_run import LoadRun
 from harness.load.observing import observer
 from harness.load.ports import ports_of
-from harness.load.session import Session
+from harness.load.session import READY_FILE, Session
 from harness.load.web import routes
+from harness.load.web.crew import PageCrew, session
 from harness.load.web.desk import Running
 from harness.load.web.tab import Tab
+from harness.load.worker import Worker, die_with_parent
 from harness.record.folder import RunFolder
 from harness.record.region import read_region
 
@@ -50,6 +55,8 @@ class Player:
 
     def __init__(self) -> None:
         self.tab: Tab | None = None
+        self.worker: Worker | None = None  # then the page is another process's
+        self.crew: PageCrew | None = None  # workers of this process
         self.playing = False
         self._is_ready = gevent.event.Event()
         self._folder: RunFolder | None = None
@@ -65,29 +72,39 @@ class Player:
         self.tab = Tab(base, about["variants"], self._choose, by_hand=about["by_hand"])
         routes.attach(environment.web_ui, base, self.tab)
         self.tab.start()
+        if isinstance(environment.runner, MasterRunner):
+            self.crew = PageCrew(environment, self)
+            self.crew.attach()
         self._stop = environment.runner.stop
         gevent.spawn(self._listen)
 
     def play(self, environment: Any) -> None:
         """One run, from the press of Start to its closed rows."""
-        self._is_ready.wait()
-        self._is_ready.clear()
-        folder, error = self._folder, ""
-        assert folder is not None
+        folder, error = self.await_folder(), ""
         try:
-            session = Session(Found(folder, True))
-            zero_ns = session.await_zero()
-            self._run = session.begin(zero_ns, observer(environment, zero_ns))
-            facts = folder.read_json(folder.plan)
-            ports = ports_of(folder, read_region(folder.region))
-            assert self.tab is not None
-            self.tab.begin(Running(folder, facts, self._run.clock.now_s, ports), self._planned)
-            session.play(self._run)
+            ours = Session(Found(folder, True))
+            zero_ns = ours.await_zero()
+            self._run = ours.begin(zero_ns, observer(environment, zero_ns))
+            self.show(folder, self._run.clock.now_s)
+            ours.play(self._run)
         except HarnessError as found:
             _log.error("%s", found)
             error = str(found)
         finally:
             self.finish(error)
+
+    def await_folder(self) -> RunFolder:
+        """Wait until a region is ready; the folder of the run that begins now."""
+        self._is_ready.wait()
+        self._is_ready.clear()
+        assert self._folder is not None
+        return self._folder
+
+    def show(self, folder: RunFolder, now_s: Callable[[], float]) -> None:
+        """The run began: the tab follows it, and its buttons reach its region."""
+        assert self.tab is not None
+        ports = ports_of(folder, read_region(folder.region))
+        self.tab.begin(Running(folder, folder.read_json(folder.plan), now_s, ports), self._planned)
 
     def finish(self, error: str = "") -> None:
         """End what is being played: presses healed, rows closed, and the orchestrator told. It is done once."""
@@ -104,11 +121,14 @@ class Player:
         try:
             if self.tab is not None:
                 self.tab.over()
+            if self.crew is not None:
+                self.crew.finish()
             if run is not None:
                 run.finish()
                 if run.operations.errors:
                     error = error or f"{run.operations.errors} operations broke in our own code; see the log"
         finally:
+            (folder.path / READY_FILE).touch()  # what broke, or was stopped, before it began has an end as well
             (folder.path / OVER_FILE).write_text(error)
             self._over.set()
 
@@ -152,6 +172,10 @@ class Player:
                 self.tab.ready(folder.read_json(folder.plan), self._planned)
                 self._folder = folder
                 self._is_ready.set()
+                if self.crew is not None and self.crew.forsaken:
+                    self.tab.say("no worker is left to make the load; end with Ctrl-C, and start again")
+            case "never":
+                self.tab.never()
             case "stop":
                 gevent.spawn(self._stop)
             case "ended":
@@ -175,7 +199,7 @@ class Experiment(User):
     @task
     def load(self) -> None:
         """One run."""
-        if player.playing:
+        if player.playing or player.worker is not None:
             gevent.sleep(_FOR_GOOD_S)
             return
         player.playing = True
@@ -192,11 +216,17 @@ def attach() -> None:
     hooks: Any = events  # untyped in Locust
     hooks.quitting.add_listener(_on_quitting)
     hooks.init.add_listener(_on_init)
+    os.register_at_fork(after_in_child=die_with_parent)
 
 
-def _on_init(environment: Any, web_ui: Any, **_: Any) -> None:
+def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
+    if VARIABLE in os.environ and isinstance(runner, WorkerRunner):
+        player.worker = Worker(environment, session)
+        player.worker.attach()
+        return
     if web_ui is None or VARIABLE not in os.environ:
-        raise SystemExit("this file is for `blackstart web`, which starts Locust with it")
+        sys.stderr.write("blackstart: this file is for `blackstart web`, which starts Locust with it\n")
+        raise SystemExit(int(Exit.USAGE))
     player.open(environment)
 
 

@@ -41,9 +41,7 @@ def of_plan(facts: Facts, planned: Sequence[Facts] | None = None) -> dict[str, A
         "engine": facts["engine"],
         "token_required": True,
         "window_s": WIDTH_S,
-        "phases": [
-            {"name": phase["name"], "begin_s": phase["start_s"], "end_s": phase["end_s"]} for phase in phases
-        ],
+        "phases": [{"name": phase["name"], "begin_s": phase["start_s"], "end_s": phase["end_s"]} for phase in phases],
         "steady_state": {str(line): str(text) for line, text in (spec.get("steady_state") or {}).items()},
         "components": components,
         "verbs": verbs(components, entries, spec.get("region") or {}),
@@ -134,7 +132,6 @@ def known(component: str, name: str, deed: str, components: Sequence[str]) -> st
     if name not in names:
         return f"{component} has no {wanted} {name!r}; it has: {', '.join(names) or 'none'}"
     return None
-
 
 
 def _typed(value: Any, unit: str) -> Any:

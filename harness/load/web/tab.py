@@ -48,6 +48,7 @@ class Tab:
         self._status, self._ready, self._detail = "idle", False, "starting"
         self._folder: Path | None = None
         self._last: dict[str, Any] | None = None
+        self._following: tuple[Mapping[str, Any], Sequence[Mapping[str, Any]] | None] | None = None
         self._whole: gevent.event.Event | None = None
 
     # ---- what is told to it
@@ -59,8 +60,10 @@ class Tab:
 
     def ready(self, facts: Mapping[str, Any], planned: Sequence[Mapping[str, Any]] | None = None) -> None:
         """A run can be started: `facts` is its plan.json (as far as it is known), `planned` what is to be pressed."""
-        if self._status == "running":
+        if self._status == "running":  # the one before is still being read for its last windows
+            self._following = facts, planned
             return
+        self._following = None
         self._state = states.of_plan(facts, planned)
         if self._status != "ended":
             self._status = "idle"
@@ -85,8 +88,19 @@ class Tab:
         self.feed.begin()
         self.desk.open(run)
         self._relay.follow(str(run.folder.path))
-        self._status = "running"
+        self._status, self._following = "running", None
         self._set(ready=False, detail="")
+
+    def never(self) -> None:
+        """The run was stopped before its zero: nothing happened, and there is no record of it."""
+        if self._status != "running":
+            return  # the page had not heard of it
+        self.desk.close()
+        self._relay.rest()
+        self._run = self._folder = None
+        self._status = "idle"
+        self._set(ready=False, detail=self._detail)
+        self._follow_up()
 
     def over(self, detail: str = "the load is over; the run is being judged") -> None:
         """The load is over: what was pressed is healed, and nothing more can be."""
@@ -129,6 +143,7 @@ class Tab:
         self._set(ready=self._ready, detail="")
         end = {"measures": told, "report_url": url, "exit_code": int(code), "run_folder": where}
         self.feed.ended(end | ({"error": error} if error else {}), _now_s())
+        self._follow_up()
 
     def reported(self, report: Path) -> None:
         """The report of the run that ended is written."""
@@ -189,6 +204,11 @@ class Tab:
             self.feed.tick({**line["tick"], "status": self._status}, _now_s(), whole=whole)
         if self._whole is not None and (whole or "error" in line):
             self._whole.set()
+
+    def _follow_up(self) -> None:
+        """The next run was ready before the one before was told to its end."""
+        if self._following is not None:
+            self.ready(*self._following)
 
     def _set(self, *, ready: bool, detail: str) -> None:
         self._ready, self._detail = ready, detail
