@@ -140,7 +140,7 @@ def _whole(run: Run) -> Span:
     facts = {f"blackstart.{key}": plan[key] for key in known if key in plan}
     try:
         measures = run.folder.read_json(run.folder.measures)
-        facts |= {"blackstart.verdict": measures.get("verdict"), "blackstart.why": measures.get("why")}
+        facts |= {"blackstart.verdict": measures.get("verdict"), "blackstart.why": measures.get("verdict_reason")}
     except RecordError:
         pass  # not judged yet
     told = tuple(
