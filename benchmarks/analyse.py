@@ -1,14 +1,16 @@
 """How fast a run is analysed, and in how much memory: `python benchmarks/analyse.py [--rows N] [--json]`.
 
 Writes a run of N operations (one attempt and one served row each, Poisson arrivals, exponential service) to a temporary
-folder, then analyses it in a fresh process, so that the memory reported is the analysis' own. The last line of `--json`
-is an object: rows, seconds, rows_per_s, peak_mb.
+folder, then analyses it in a fresh process on one core, so that the memory reported is the analysis' own. The peer is
+polars making the same windows of the same rows on the same core (`support/polars_windows.py`), in turns. The last line
+of `--json` is an object: rows, seconds, rows_per_s, peak_mb, and those of the peer.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -25,6 +27,8 @@ from harness.record.layouts import LAYOUTS, TRAILER
 from harness.record.rows import RowWriter
 from harness.spec import parse_experiment
 
+_ROOT = Path(__file__).parents[1]
+_PEER = Path(__file__).parent / "support" / "polars_windows.py"
 _SPEC = """
 title: analysis benchmark
 region:
@@ -102,24 +106,40 @@ def dump(path: Path, kind: str, writer: str, names: dict, rows: np.ndarray) -> N
         file.write(TRAILER + struct.pack("<Q", rows.size))
 
 
+def alone(words: list[str], folder: RunFolder) -> tuple[float, float, str]:
+    """Seconds, peak MB and one more word of a fresh Python on one core."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
+    core = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, *words, str(folder.path)], capture_output=True, text=True, check=True, env=env,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )  # fmt: skip
+    seconds, peak_mb, word = done.stdout.split()
+    return float(seconds), float(peak_mb), word
+
+
 def main() -> None:
     """Write, analyse, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="operations (default: a million)")
+    parser.add_argument("--turns", type=int, default=1, help="measurements of each side (default: 1)")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="blackstart-bench-") as root:
         began = time.perf_counter()
         folder = write(Path(root), asked.rows)
         print(f"wrote {asked.rows:,} operations in {time.perf_counter() - began:.1f} s")
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(folder.path)], capture_output=True, text=True, check=True
-        )
-    seconds, peak_mb, verdict = done.stdout.split()
-    found = {"rows": asked.rows, "seconds": round(float(seconds), 2), "rows_per_s": round(asked.rows / float(seconds)),
-             "peak_mb": round(float(peak_mb))}  # fmt: skip
+        turns = [(alone(["-c", _CHILD], folder), alone([str(_PEER)], folder)) for _ in range(asked.turns)]
+    (seconds, peak_mb, verdict), (peer_s, peer_mb, _) = (min(side) for side in zip(*turns, strict=True))
+    found = {"rows": asked.rows, "seconds": round(seconds, 2), "rows_per_s": round(asked.rows / seconds),
+             "peak_mb": round(peak_mb), "peer_seconds": round(peer_s, 2), "peer_peak_mb": round(peer_mb),
+             "ratio": round(seconds / peer_s, 2)}  # fmt: skip
     speed = f"{found['seconds']} s ({found['rows_per_s']:,} operations/s)"
     print(f"analysed in {speed}, peak {found['peak_mb']} MB, verdict {verdict}")
+    print(
+        f"polars, the windows alone: {found['peer_seconds']} s, peak {found['peer_peak_mb']} MB; "
+        f"ratio of times {found['ratio']} (the best of {asked.turns} turns each)"
+    )
     if asked.json:
         print(json.dumps(found))
 

@@ -1,9 +1,9 @@
 """R12 when a late reply still counts: most users get what they ask for, at four times the work, and the system is sick.
 
-In the running example of Isaacs et al. (HotOS 2025) a caller may accept the answer to an attempt that it gave up on. With
-a line of 150 some 85 % of operations then succeed after the trigger is gone, although the line stays full and each is
-worked on again and again. A gate that asks whether goodput is back over half of what is due passes that for
-ever; ours asks for the cost and the queue too. (Convention matters: with a line of 100 such a system does recover.)
+In the running example of Isaacs et al. (HotOS 2025) a caller may accept the answer to an attempt that it gave up on.
+With a line of 150 some 85 % of operations then succeed after the trigger is gone, although the line stays full and each
+is worked on again and again. A gate that asks whether goodput is back over half of what is due passes that for ever;
+ours asks for the cost and the queue too. (Convention matters: with a line of 100 such a system does recover.)
 """
 
 from __future__ import annotations
