@@ -50,7 +50,7 @@ def gather(folder: RunFolder) -> Evidence:
     moments = find(run.plan, run.journal)
     lines = parse(run.plan.get("spec", {}).get("steady_state", {}))
     windows = Windows(run.end_s)
-    latency = PhaseLatency(moments.phases)
+    latency = PhaseLatency(moments.phases, run.plan.get("stories") or ())
     due = scheduled(run.plan, moments.t_stop_s, told(folder))
     served_by = frozenset(name for file in run.of("served") for name in file.names.get("component", []))
     ledger, given_up = Ledger(served_by), wasted.GivenUp(late_replies=_late_replies(run))
@@ -58,7 +58,7 @@ def gather(folder: RunFolder) -> Evidence:
     for file in run.of("operation"):
         for rows in chunks(file):
             windows.feed_operations(rows)
-            latency.feed(rows)
+            latency.feed(rows, file.names.get("story", []))
             ledger.feed_operations(rows)
             given_up.feed_operations(rows)
             first.feed(rows)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.analyse import amplification, audit, cascade, classes, dns, impact, status_page, validity
+from harness.analyse.by_component import by_component
 from harness.analyse.evidence import Evidence
 from harness.analyse.expect import answer_all
 from harness.analyse.facts import facts_of
@@ -61,6 +62,8 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
     _ratios(sheet, evidence)
     _backlog(sheet, evidence)
     sheet.put("latency", evidence.latency.report(sheet.reasons))
+    sheet.put("by_story", evidence.latency.by_story(sheet.reasons))
+    sheet.put("by_component", by_component(evidence.windows, evidence.moments.phases, sheet.reasons))
     _steady(sheet, evidence)
     _load(sheet, evidence)
     _others(sheet, evidence)

@@ -95,6 +95,6 @@ def addresses(region: RegionMap, folder: Path, stories: tuple[str, ...]) -> list
         *lines,
         "",
         f"load it      locust -f {files}",
-        f"gauges       curl -H \"X-Blackstart-Token: $(cat {folder}/token)\" {first.control}/_gauges",
+        f'gauges       curl -H "X-Blackstart-Token: $(cat {folder}/token)" {first.control}/_gauges',
         "end          Ctrl-C",
     ]

@@ -2,7 +2,7 @@
 
     runs/<experiment>/<variant>-s<seed>-<time>/
       experiment.yaml plan.json region.json manifest.json journal.jsonl gauges.rows rows/*.rows
-      audit.json measures.json report.html charts/*.svg charts/*.png
+      audit.json measures.json series.json report.html charts/*.svg charts/*.png
 
 Files that other processes wait for are replaced in one step (`os.replace`), so nobody reads half of one.
 """
@@ -34,6 +34,7 @@ class RunFolder:
         self.exports = path / "exports"  # what each component's state was at the end, for the audit
         self.audit = path / "audit.json"
         self.measures = path / "measures.json"
+        self.series = path / "series.json"
         self.report = path / "report.html"
         self.charts = path / "charts"
 

@@ -32,13 +32,16 @@ SECTIONS: Final = {
         "Modelled on what was published; `blackstart incidents NAME` tells each with its sources and what is unknown.",
     ),
 }
+# Experiments that take minutes and are told at length elsewhere: they stand here with a link instead of a picture.
+OWN_PAGE: Final = {"aws_2025_10_20": "replay.md"}
 Record = dict[str, dict[str, Any]]
 
 
 def experiments(root: Path = ROOT) -> list[Path]:
     """The files of the gallery, section by section; published results have a page of their own."""
     folder = root / "experiments"
-    return [path for section in SECTIONS for path in sorted((folder / section).glob("*.yaml"))]
+    found = [path for section in SECTIONS for path in sorted((folder / section).glob("*.yaml"))]
+    return [path for path in found if path.stem not in OWN_PAGE]
 
 
 def read_record(root: Path = ROOT) -> Record:
@@ -69,12 +72,14 @@ def page(record: Mapping[str, Any], root: Path = ROOT) -> str:
         "the offered load are cut off. The answers are computed from these runs; three are enough to show what "
         "happens, and too few to say how often.",
         "",
-        "Published results that were found again have [a page of their own](reproduced.md).",
+        "Published results that were found again have [a page of their own](reproduced.md), and so has "
+        "[the replay](replay.md) of 19-20 October 2025.",
     ]
     for section, (title, about) in SECTIONS.items():
         lines += ["", f"## {title}", *(["", about] if about else [])]
-        for path in sorted((root / "experiments" / section).glob("*.yaml")):
-            lines += _entry(path, load_experiment(path), record[path.stem], root)
+        for path in experiments(root):
+            if path.parent == root / "experiments" / section:
+                lines += _entry(path, load_experiment(path), record[path.stem], root)
     return "\n".join(lines) + "\n"
 
 

@@ -78,7 +78,20 @@ def scaled(raw: Mapping[str, Any]) -> dict[str, Any]:
         ratio = read_scale(raw["time_scale"]) if raw.get("time_scale") is not None else 1.0
     except ValueError:
         ratio = 1.0
-    return {key: value if key in _TOLD else _walked(value, ratio) for key, value in raw.items()}
+    result = {key: value if key in _TOLD else _walked(value, ratio) for key, value in raw.items()}
+    _whole_seconds(raw, result)
+    return result
+
+
+def _whole_seconds(raw: Mapping[str, Any], result: dict[str, Any]) -> None:
+    """DNS carries whole seconds: the event's TTLs become the nearest, and at least one."""
+    region, written = result.get("region"), raw.get("region")
+    if not isinstance(region, Mapping) or not isinstance(written, Mapping) or not isinstance(region.get("dns"), dict):
+        return
+    for key in ("ttl", "negative_ttl"):
+        found = [one for one in _found(written["dns"].get(key), ()) if not one.rate]
+        if found:
+            region["dns"][key] = f"{max(1.0, float(round(units.duration_s(region['dns'][key]))))!r}s"
 
 
 def quantities(raw: Mapping[str, Any]) -> list[Quantity]:
@@ -116,7 +129,7 @@ def _bounds(found: list[Quantity], experiment: Experiment, ratio: float) -> Iter
             left_per_s / event_per_s,
             f"it asks for {own_per_s:,.0f} operations a second, and a load process can start {GENERATOR_PER_S:,.0f}",
         )
-    lengths = [one for one in found if not one.rate and one.value > 0]
+    lengths = [one for one in found if not one.rate and one.value > 0 and one.path[0] in ("phases", "timeline")]
     if lengths:
         shortest = min(lengths, key=lambda one: one.value)
         yield (
@@ -160,6 +173,8 @@ def _found(value: Any, path: Where) -> Iterator[Quantity]:
         case list() | tuple():
             for index, part in enumerate(value):
                 yield from _found(part, (*path, index))
+        case _:
+            pass
 
 
 def _of_the_event(match: re.Match[str]) -> float | None:

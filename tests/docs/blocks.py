@@ -3,6 +3,7 @@
 A block is what its language makes it, unless an HTML comment above it says otherwise:
 
     <!-- test: exit 1 -->                          the last command of a sh block ends with this code
+    <!-- test: smaller :40=:4 -->                  run with this instead of that, because the whole takes minutes
     <!-- test: file mine.yaml -->                  the block is saved under this name for the commands after it
     <!-- test: patch experiments/x.yaml -->        a YAML block is laid over this file, not over the flagship
     <!-- test: patch experiments/x.yaml as y.yaml -->   and what comes of it is saved
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 LANGUAGES = ("sh", "yaml", "python", "json", "toml", "text", "csv")
 MARKS = {
     "exit": ("sh",),
+    "smaller": ("sh",),
     "file": ("yaml", "python", "json", "toml", "csv", "text"),
     "patch": ("yaml",),
     "workflow": ("yaml",),

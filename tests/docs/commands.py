@@ -78,7 +78,7 @@ class Command(NamedTuple):
     @property
     def quick(self) -> bool:
         """Whether it is over in a moment."""
-        return self.word in QUICK or "--help" in self.words
+        return (self.word in QUICK and "--replay" not in self.words) or "--help" in self.words
 
 
 def commands(body: str, where: str) -> list[Command]:

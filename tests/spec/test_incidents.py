@@ -13,11 +13,13 @@ from harness.cli.incidents import chosen
 from harness.errors import SpecError
 from harness.plan import fingerprint
 from harness.record.folder import RunFolder
+from harness.report.published import replay_of
 from harness.spec import ExperimentFile, load_experiment, parse_experiment
 
 FOLDER = Path(__file__).parents[2] / "experiments/incidents"
 FILES = sorted(FOLDER.glob("*.yaml"))
 AS_IT_HAPPENED, LESSON = "as_it_happened", "with_the_lesson"
+REPLAY = "aws_2025_10_20"
 SILENT = """title: t
 load: {kv_reads: {arrivals: {rate: 1/s}}}
 timeline:
@@ -47,6 +49,10 @@ def files() -> dict[str, ExperimentFile]:
 def test_every_outage_tells_its_story_and_states_both_endings(name: str, files: dict[str, ExperimentFile]) -> None:
     file = files[name]
     assert file.incident is not None
+    if name == REPLAY:  # has one lesson for each of its parts, and ends, for operators do what they did
+        assert file.variants[0] == AS_IT_HAPPENED
+        assert file.incident.published
+        return
     assert file.variants[:2] == (AS_IT_HAPPENED, LESSON)
     assert {line.variant for line in file.expect} >= {AS_IT_HAPPENED, LESSON}
     stays = [line for line in file.expect if line.variant == AS_IT_HAPPENED and line.measure == "recovered"]
@@ -120,3 +126,22 @@ def test_an_outage_stays_and_ends_with_the_lesson(name: str, simulated: Callable
     for variant, recovered in ((AS_IT_HAPPENED, False), (LESSON, True)):
         measures = json.loads(simulated(f"incidents/{name}", variant, 1).measures.read_text())
         assert measures["recovered"] is recovered
+
+
+@pytest.mark.long
+def test_the_replay_brings_the_parts_back_in_the_published_order(simulated: Callable[..., RunFolder]) -> None:
+    replay = replay_of(simulated(f"incidents/{REPLAY}", AS_IT_HAPPENED, 7))
+    assert replay is not None
+    assert replay.misplaced == ()
+    assert [one.line.id for one in replay.lines if one.close is False] == ["hosts"]  # as docs/replay.md says
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", ["no_throttle", "no_restart"])
+def test_leases_do_not_come_back_without_throttle_and_restart(
+    variant: str, simulated: Callable[..., RunFolder]
+) -> None:
+    replay = replay_of(simulated(f"incidents/{REPLAY}", variant, 7))
+    assert replay is not None
+    leases = next(one for one in replay.lines if one.line.id == "leases")
+    assert leases.until_s is None
