@@ -44,7 +44,10 @@ TABLE = {
     "study": _area(f"{BELOW_LIVE} live sim compare", "numpy scipy yaml dask distributed pyarrow"),
     "compare": _area("ground spec plan record analyse", "numpy scipy"),
     "gate": _area("ground spec record analyse compare"),
-    "report": _area("ground spec plan timetable record analyse compare", "altair vl_convert jinja2 markupsafe numpy opentelemetry"),
+    "report": _area(
+        "ground spec plan timetable record analyse compare",
+        "altair vl_convert jinja2 markupsafe numpy opentelemetry",
+    ),
     "cli": _area(
         f"{BELOW_LIVE} timetable live load sim study compare gate report", "typer rich trio psutil numpy yaml"
     ),
