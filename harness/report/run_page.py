@@ -34,28 +34,55 @@ _EVENTS_MOST = 60
 _SAME_MOST = 3  # entries shown of one kind that a component writes again and again
 _TOLD_ELSEWHERE = ("reasons", "cascade")  # not in the table of all measures
 
-_SECTIONS: Sequence[tuple[str, str, tuple[str, ...]]] = (
+_SECTIONS: Sequence[tuple[str, str, str, tuple[str, ...]]] = (
+    (
+        "Throttling",
+        "Work refused on purpose.",
+        "No server and no client refused anything on purpose in this run.",
+        ("throttled",),
+    ),
     (
         "Retry storm",
         "How many attempts each operation cost, and what that did to the services behind.",
+        "No attempt was recorded in this run.",
         ("amplification", "layers", "waste"),
     ),
     (
         "Backlog recovery",
         "What was waiting, where, and how long requests queued.",
+        "No component of this run reported waiting work.",
         ("backlog", "queue-delay", "latency"),
     ),
-    ("Throttling", "Work refused on purpose.", ("throttled",)),
 )
+_ROW_OF: Mapping[str, str] = {
+    "operation": "operation",
+    "attempt": "attempt, written by its caller",
+    "served": "request served or refused",
+    "gauge": "reading of a gauge",
+}
+_NOISE = ("id", "due_s", "asked_s", "component", "name")  # of an entry whose `what` says it all
 
 
 def sections(figures: Mapping[str, Figure]) -> list[tuple[str, str, list[Figure]]]:
-    """The page's sections with the figures that exist; a section without figures says so."""
+    """The page's sections with the figures that exist; a section without figures says why."""
     found = []
-    for heading, intro, slugs in _SECTIONS:
+    for heading, intro, without, slugs in _SECTIONS:
         members = [figures[slug] for slug in slugs if slug in figures]
-        found.append((heading, intro if members else "None in this run.", members))
+        found.append((heading, intro if members else without, members))
     return found
+
+
+def row_files(measures: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The row files of a run: where each lies beside the page, what a row is, how many, and whether it is whole."""
+    return [
+        {
+            "href": file["name"] if file["name"] == "gauges.rows" else f"rows/{file['name']}",
+            "of": _ROW_OF.get(file["kind"], file["kind"]),
+            "rows": f"{file['rows']:,}",
+            "closed": "yes" if file["complete"] else f"no, {file['torn']} bytes torn",
+        }
+        for file in measures.get("files") or ()
+    ]
 
 
 def events(journal: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int]:
@@ -73,7 +100,8 @@ def events(journal: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], 
     shown = told[:_EVENTS_MOST]
     rows = []
     for entry in shown:
-        rest = {key: value for key, value in entry.items() if key not in ("t_s", "who", "kind")}
+        known = ("t_s", "who", "kind", *(_NOISE if "what" in entry else ()))
+        rest = {key: value for key, value in entry.items() if key not in known and value is not None}
         details = ", ".join(
             f"{key} {show(value) if not isinstance(value, dict) else value}" for key, value in rest.items()
         )
@@ -189,6 +217,7 @@ def write_report(folder: RunFolder) -> Path:
         sections=sections(figures),
         events=told,
         events_left_out=left_out,
+        row_files=row_files(measures),
         table=measure_table(measures),
         repeat_line=repeat_line(plan, folder),
         timetable="\n".join(timetable(plan)),

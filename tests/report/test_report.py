@@ -104,7 +104,7 @@ def test_the_page_says_the_verdict_the_reason_and_how_to_repeat_the_run(simulate
     assert "stale apply" in text
     assert 'id="figure-cascade"' in text
     assert "after dns, on which it depends" in text
-    assert all(f"<h2>{heading}</h2>" in text for heading in ("The cascade", "Sectors", "Audit"))
+    assert all(f"<h2>{heading}</h2>" in text for heading in ("Throttling", "Cascade", "Sectors", "Audit", "Validity"))
     assert "<h2>Status page</h2>" not in text, "this region has none"
 
 
