@@ -237,7 +237,7 @@ def _rows(
 
 
 def _color(colors: Mapping[str, str], *, legend: bool = True) -> Any:
-    shown = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3, columns=6)
+    shown = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, columns=6)
     return alt.Color(
         "variant:N",
         scale=alt.Scale(domain=list(colors), range=list(colors.values())),
