@@ -426,7 +426,7 @@ def test_from_locust_s_page_workers_load_a_served_region_again_and_again_under_n
                 assert told["scheduled"] == told["started"] + told["dropped"] == told["rows"] > 40
                 assert told["missing"] == 0
             os.killpg(crowd.processes["master"].pid, signal.SIGINT)  # Ctrl-C reaches them all
-            assert crowd.wait(patience_s=15.0) == 0, crowd.log()
+            assert crowd.wait(patience_s=60.0) == 0, crowd.log()
         ops = crowd.ops()
         assert len(set(ops)) == len(ops)  # a repeated number would be a repeated payment
         assert min(ops) > 1 << 40
