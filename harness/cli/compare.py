@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,13 +112,17 @@ def compare(
 
 
 def read(paths: Sequence[Path]) -> tuple[list[RunFolder], list[Exit]]:
-    """Run folders, measured if that was not done, and what each is worth. Raises RecordError for what is no run."""
-    from harness.analyse import analyse
+    """Run folders and what each is worth; those whose measures cannot be trusted are measured again from their rows.
+
+    Raises RecordError for what is no run.
+    """
+    from harness.gate.runs import fresh
 
     folders, codes = [RunFolder.open(path) for path in paths], []
     for folder in folders:
-        measures = folder.read_json(folder.measures) if folder.measures.is_file() else analyse(folder)
-        codes.append(exit_of_measures(measures))
+        for sentence in fresh(folder):
+            typer.echo(f"blackstart: {sentence}", err=True)
+        codes.append(exit_of_measures(folder.read_json(folder.measures)))
     return folders, codes
 
 
@@ -198,13 +203,23 @@ def judge(
     comparison: dict[str, Any] = compare_runs(folders, labels, sure.pairs if sure else None)
     if sure is not None:
         comparison["looks"] = [look._asdict() for look in sure.taken]
-    out = folders[0].path.parent / f"compare-{wall_stamp()}"
-    try:
-        out.mkdir()
-    except OSError as error:
-        raise RunError(f"{out}: cannot make the folder of the comparison: {error.strerror}") from error
+    out = _made(folders[0].path.parent, f"compare-{wall_stamp()}")
     folders[0].write_json(out / "comparison.json", comparison)
     return comparison, out
+
+
+def _made(parent: Path, name: str) -> Path:
+    """A new folder: two comparisons may end within one second."""
+    for number in count(1):
+        out = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            out.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{out}: cannot make the folder of the comparison: {error.strerror}") from error
+        return out
+    raise AssertionError("numbers do not end")
 
 
 def exits_of(comparison: Mapping[str, Any]) -> list[Exit]:

@@ -60,8 +60,7 @@ class RowWriter:
         self._pack = row.pack
         self._written = 0  # bytes of rows
         self._pending = bytearray()
-        self._file: BinaryIO | None = path.open("wb", buffering=0)
-        self._file.write(MAGIC + _LENGTH.pack(len(encoded)) + encoded)
+        self._file: BinaryIO | None = _begun(path, MAGIC + _LENGTH.pack(len(encoded)) + encoded)
 
     @property
     def count(self) -> int:
@@ -100,6 +99,19 @@ class RowWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _begun(path: Path, header: bytes) -> BinaryIO:
+    """A file that has its whole header from the moment it has its name: live readers look before the first row."""
+    unnamed = path.with_name(f"{path.name}.new")
+    file = unnamed.open("wb", buffering=0)
+    try:
+        file.write(header)
+        unnamed.replace(path)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 class RowFile(NamedTuple):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.errors import Exit, RecordError
 from harness.record.layouts import ATTEMPT, GAUGE, LAYOUTS, MAGIC, OPERATION, SERVED, TRAILER
-from harness.record.rows import RowWriter, read_rows
+from harness.record.rows import RowFile, RowWriter, read_rows
 
 TRAILER_BYTES = len(TRAILER) + 8
 NAMES = {"component": ["dns", "kv"], "gauge": ["waiting_queue"]}
@@ -236,3 +236,22 @@ def test_rows_are_numpy_records_with_named_columns(tmp_path: Path) -> None:
     rows = read_rows(tmp_path / "x.rows").rows
     assert rows.dtype == np.dtype([("t_ns", "<i8"), ("component", "<u2"), ("gauge", "<u2"), ("value", "<f8")])
     assert rows["value"].sum() == 3.0
+
+
+def test_a_file_has_its_whole_header_from_the_moment_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.rows"
+    named: list[RowFile] = []
+    replace = Path.replace
+
+    def watched(old: Path, new: Path) -> Path:
+        assert not path.exists()
+        replace(old, new)
+        named.append(read_rows(path))
+        return new
+
+    monkeypatch.setattr(Path, "replace", watched)
+    RowWriter(path, "gauge", "w", 5, {"gauge": ["a"]}).close()
+    assert [(file.names, file.rows.size) for file in named] == [({"gauge": ["a"]}, 0)]
+    assert [found.name for found in tmp_path.iterdir()] == ["x.rows"]
