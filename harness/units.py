@@ -57,6 +57,8 @@ def show_s(seconds: float | None) -> str:
     """A duration for people: three significant digits in the unit that fits ("20 ms", "1.5 s", "2 min 5 s")."""
     if seconds is None or math.isnan(seconds):
         return "-"
+    if abs(seconds) < 1.0:
+        seconds = float(f"{seconds:.3g}")  # rounded first, so that 999.9 ms is a second
     size = abs(seconds)
     if size == 0:
         return "0 s"

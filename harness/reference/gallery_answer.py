@@ -85,7 +85,7 @@ def _told(key: str, values: Mapping[str, float | None]) -> str:
 
 def _shown(key: str, value: float) -> str:
     if key.endswith("_s") and not key.endswith("_per_s"):
-        return show_s(float(f"{value:.3g}"))  # rounded first, so that 999.9 ms is a second
+        return show_s(value)
     if "share" in key or key.endswith("_ratio"):
         return f"{100 * value:.0f} %"
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
