@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.analyse import operation_kinds
+from harness.analyse.latency import PhaseLatency
 from harness.analyse.load_run import Run
-from harness.analyse.moments import Moments
+from harness.analyse.moments import Moments, Phase
 from harness.record.layouts import Outcome
 
 PARTS = ("outage", "recovery")
@@ -58,6 +60,23 @@ def goodput_share(run: Run, moments: Moments) -> dict[str, Any] | None:
         **_written(found, 0, 1),
         **{name: _written(found, part) for part, name in enumerate(PARTS)},
     }
+
+
+def by_criticality(run: Run, phases: Sequence[Phase], reasons: dict[str, str]) -> dict[str, Any] | None:
+    """criticality -> phase -> the same counts and percentiles as `by_story` has; None like `goodput_share`."""
+    apps = {story: app for story, app in (run.plan.get("apps") or {}).items() if app.get("operations")}
+    if not apps:
+        return None
+    known = sorted({int(wish["criticality"]) for app in apps.values() for wish in app["operations"].values()})
+    found = PhaseLatency(phases, [str(criticality) for criticality in known])
+    for story, app in apps.items():
+        kinds = operation_kinds.of(run.plan, story)
+        place = np.array([known.index(int(app["operations"][kind]["criticality"])) for kind in kinds.names])
+        for rows in operation_kinds.operations(run, story):
+            classed = rows.copy()
+            classed["story"] = place[kinds.numbers(rows["op"])]
+            found.feed(classed, found.stories)
+    return found.by_story(reasons, "by_criticality")
 
 
 def _written(found: Shares, *parts: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Latency from the *actual* start forgives a stalled generator, and a percentile o
 falls when failures are fast. So: good operations only, from the moment each was meant to start, in the phase in which
 it was meant to start. A p99 of fewer than 100 operations is one operation's luck, and is not given.
 
-Leaves out: latency of single attempts, and operations by criticality (`classes.py`).
+Leaves out: latency of single attempts.
 """
 
 from __future__ import annotations
@@ -59,15 +59,18 @@ class PhaseLatency:
                 )
         return found
 
-    def by_story(self, reasons: dict[str, str]) -> dict[str, Any]:
-        """story -> phase -> {due, good, late, ..., p50_s, p99_s, p999_s}; those due count by their intended start."""
+    def by_story(self, reasons: dict[str, str], table: str = "by_story") -> dict[str, Any]:
+        """story -> phase -> {due, good, late, ..., p50_s, p99_s, p999_s}; those due count by their intended start.
+
+        `table` is the key under which reasons go.
+        """
         found: dict[str, Any] = {}
         for place, story in enumerate(self.stories):
             phases: dict[str, Any] = {}
             for i, phase in enumerate(self.phases):
                 counts = self._counts[i, place]
                 if counts.sum():
-                    cell, key = i * self._width + place, f"by_story.{story}.{phase.name}"
+                    cell, key = i * self._width + place, f"{table}.{story}.{phase.name}"
                     phases[phase.name] = (
                         {"due": int(counts.sum())}
                         | {outcome.name.lower(): int(counts[outcome]) for outcome in Outcome}

@@ -206,6 +206,7 @@ def _others(sheet: Sheet, evidence: Evidence) -> None:
     sheet.put("audit", audit.audit(run), "no operation of this run should leave a record in a store")
     no_classes = "no story of this run has operations with a criticality"
     sheet.put("goodput_share", classes.goodput_share(run, evidence.moments), no_classes)
+    sheet.put("by_criticality", classes.by_criticality(run, evidence.moments.phases, sheet.reasons), no_classes)
     sheet.put("impact", impact.impact(run, evidence.moments), "no value per operation is recorded in this plan")
     _status_page(sheet, evidence)
     sheet.put("cascade", cascade.written(cascade.trace(evidence), sheet.reasons))

@@ -57,6 +57,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "goodput_share.recovery.by_app.*": "the same after the fix, by app",
         "goodput_share.recovery.by_operation.*.*": "the same after the fix, by story and operation",
         "by_story.*.*.*": "by story and phase of intended start: operations due, each outcome, percentiles of the good",
+        "by_criticality.*.*.*": "the same by criticality (0 is vital), over the stories whose operations have one",
         "by_component.*.*.*": "by component and phase: attempts sent to it, arrived, served, refused, wait, slots busy",
         "latency.*.good": "good operations of a phase",
         "latency.*.not_good": "operations of a phase that were not",

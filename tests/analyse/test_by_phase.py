@@ -62,6 +62,16 @@ def test_a_story_s_percentiles_are_its_own(folder: RunFolder) -> None:
     assert measures["by_story"]["kv_reads"]["baseline"]["p50_s"] == pytest.approx(exact, rel=0.001)
 
 
+def test_criticalities_add_up_to_the_stories_that_have_them(folder: RunFolder) -> None:
+    measures, _ = judge(folder)
+    bank, table = measures["by_story"]["mobile_banking"], measures["by_criticality"]
+    assert set(table) == {"0", "1"}  # transfers and balances
+    for phase, cell in bank.items():
+        for key in ("due", "good", "failed", "late"):
+            assert cell[key] == sum(phases[phase][key] for phases in table.values())
+    assert table["0"]["baseline"]["due"] > table["1"]["baseline"]["due"]  # seven of ten are transfers
+
+
 def test_components_add_up_to_the_attempts_and_the_served_rows(folder: RunFolder) -> None:
     measures, _ = judge(folder)
     run = load(folder)
