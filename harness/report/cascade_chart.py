@@ -127,8 +127,8 @@ def _actions(lanes: Lanes, first: int, domain: tuple[float, float], rules: Seque
         points += [{"t": at_s, "y": top + 8, "label": text, "lane": str(lane["component"])} for at_s, text in labels]
         faults = {_plain(str(what).partition(".")[2]): start_s for start_s, _, what in reversed(lane["triggers"])}
         wanted = [
-            *((word, marks.BLUE, 7) for word in shared(labels, domain)),
-            *((Word(start_s, start_s, text), marks.RED, 2) for text, start_s in faults.items()),
+            *((word, marks.AS_WORDS[marks.BLUE], 7) for word in shared(labels, domain)),
+            *((Word(start_s, start_s, text), marks.AS_WORDS[marks.RED], 2) for text, start_s in faults.items()),
         ]
         for word, ink, dx, flip in placed(wanted, [at_s for at_s, _ in labels], rules, domain, LETTER_BOLD_PX):
             words.append(_text(word, top + 8, ink, dx, flip=flip))

@@ -224,9 +224,7 @@ def _multiples(
     return marks.dressed(chart)
 
 
-def _rows(
-    grid: Array, series: Mapping[str, Array], sides: Sequence[Side], share: float = 1.0
-) -> list[dict[str, Any]]:
+def _rows(grid: Array, series: Mapping[str, Array], sides: Sequence[Side], share: float = 1.0) -> list[dict[str, Any]]:
     """Curves as records, thinned so that a page of many runs stays small."""
     names = {side.label: (side.variant, side.label.removeprefix(side.variant).strip()) for side in sides}
     most = round(share * max(60, min(1200, marks.POINTS_MOST // max(1, len(series)))))

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 INK, BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW = (
     "#333333", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#B8A900",
 )  # fmt: skip
+# Lines may be light; words of the same meaning are darker, to be read on every shade (4.5 to 1, WCAG AA).
+AS_WORDS = {GREEN: "#00573f", RED: "#8f3300", BLUE: "#00507d"}
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, INK)
 _PHASE_SHADE = {
     "warm_up": "#f2f2f2",
@@ -167,7 +169,13 @@ def mark_layers(marks: Sequence[Mark], domain: Sequence[float]) -> list[Any]:
         layers.append(moment.mark_rule(color=mark.color, strokeWidth=1.5).encode(x="t:Q"))
         layers.append(
             moment.mark_text(
-                align="left", baseline="top", dx=4, dy=4 + 13 * number, fontSize=11, fontWeight="bold", color=mark.color
+                align="left",
+                baseline="top",
+                dx=4,
+                dy=4 + 13 * number,
+                fontSize=11,
+                fontWeight="bold",
+                color=AS_WORDS.get(mark.color, mark.color),
             ).encode(x="t:Q", y=alt.value(0), text="label:N")
         )
     return layers

@@ -69,6 +69,10 @@ def test_every_chart_is_drawn_without_a_network_or_a_complaint(
     assert [figure for figure, marks in drawn if marks < 3] == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"
     assert said == []
+    letters_px = page.evaluate(
+        "[...document.querySelectorAll('figure svg text')].map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(height for height in letters_px if height) >= 7.0
 
 
 def test_the_first_screen_has_the_verdict_the_numbers_and_the_one_figure(
@@ -86,7 +90,10 @@ def test_the_sections_come_in_their_order(
 ) -> None:
     page, _ = offline(pages["run"], viewport={"width": 1280, "height": 900})
     headings = page.locator("h2").all_inner_texts()
-    wanted = ["Throttling", "Retry storm", "Backlog recovery", "Cascade", "Validity", "How to repeat this run"]
+    wanted = [
+        "Throttling", "Retry storm", "Backlog recovery", "Cascade", "Sectors", "Audit", "Validity",
+        "How to repeat this run",
+    ]  # fmt: skip
     assert [heading for heading in headings if heading in wanted] == wanted
 
 
@@ -106,5 +113,8 @@ def test_on_paper_no_figure_is_cut_in_two(
     page.emulate_media(media="print")
     breaks = page.evaluate("[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).breakInside)")
     assert set(breaks) == {"avoid"}
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 less ordinary margins
+    cut = "[...document.querySelectorAll('.wide, pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.evaluate(cut) == 0
     assert page.locator("details").evaluate("e => getComputedStyle(e).display") == "none"
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) <= 9
