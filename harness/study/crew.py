@@ -1,9 +1,9 @@
 """All cores at work on many runs, by processes; a lost worker costs its job, not the sweep.
 
 A process pool that loses one worker (killed for its memory, say) fails everything that was in it. Here the jobs that
-were under way are started again, one at a time so that the guilty one is known; a job that takes its worker with it
-twice, alone, ends the sweep with its settings named. Results do not depend on who computed them or when: a run is a
-function of its settings and seed.
+were under way are started again in their order, one at a time so that the guilty one is known; a job that takes its
+worker with it twice, alone, ends the sweep with its settings named. Results do not depend on who computed them or when:
+a run is a function of its settings and seed.
 
 Workers end when their parent does, however it ended: each waits on the parent's sentinel beside its work. Interrupts go
 to the parent alone, which then ends them.
@@ -100,21 +100,22 @@ class Crew:
         while waiting or suspects or under_way:
             self._hand_out(waiting, suspects, under_way)
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            lost = []
-            for future in finished:
-                job = under_way.pop(future)
+            alone = len(under_way) == 1
+            lost = False
+            for future in [each for each in under_way if each in finished]:
                 try:
-                    yield future.result()
+                    done = future.result()
                 except BrokenProcessPool:
-                    lost.append(job)
+                    lost = True
+                else:
+                    del under_way[future]
+                    yield done
             if lost:
-                alone = len(lost) + len(under_way) == 1
-                lost += under_way.values()
-                under_way.clear()
                 self._end(at_once=True)
+                suspects.extendleft(reversed(under_way.values()))
+                under_way.clear()
                 if alone:
-                    self._strike(lost[0], strikes)
-                suspects.extendleft(reversed(lost))
+                    self._strike(suspects[0], strikes)
 
     def _hand_out(self, waiting: deque[Job], suspects: deque[Job], under_way: dict[Future[Done], Job]) -> None:
         if suspects:
