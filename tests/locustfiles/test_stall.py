@@ -107,5 +107,6 @@ def test_locusts_own_chart_stands_still_while_it_hangs_and_falls_when_all_is_wel
     during = [rate for at_s, rate in stalled.locust if start_s + 0.5 <= at_s and at_s + 1.0 <= end_s]
     after = [rate for at_s, rate in stalled.locust if end_s + 0.5 <= at_s]
     assert min(during) >= before > 0.5 * RATE_PER_S, stalled.locust  # it still takes in the seconds before the hang
-    assert len(during) > 1 and len(set(during)) == 1, stalled.locust  # and then stands still
+    assert len(during) > 1, stalled.locust
+    assert len(set(during)) == 1, stalled.locust  # and then stands still
     assert min(after) < 0.9 * during[0], stalled.locust
