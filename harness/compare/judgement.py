@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.analyse.expect import look_up
-from harness.compare.enough import pairs_for_means, pairs_for_recovery
+from harness.compare.enough import least_pairs, pairs_for_means, pairs_for_recovery
 from harness.compare.paired import ALPHA, PAIRS_LEAST, holm, interval, mcnemar, sign_flip
 from harness.compare.sides import Side
 
@@ -102,8 +102,8 @@ def _measure(runs: Sequence[tuple[Side, Side]], measure: str, alpha: float, answ
     """The raw comparison of one measure, not yet decided."""
     values = [(value_of(a.measures, measure), value_of(b.measures, measure)) for a, b in runs]
     both = np.array([(a, b) for a, b in values if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
-    n = both.shape[0]
-    why = f"{n} pair{'' if n == 1 else 's'} of valid runs with equal seeds; at least {PAIRS_LEAST} are needed"
+    n, least = both.shape[0], least_pairs(alpha / answers)
+    why = f"{n} pair{'' if n == 1 else 's'} of valid runs with equal seeds; at least {least} are needed"
     if n == 0:
         return Judged(measure, 0, None, None, None, None, None, 0, 1.0, 1.0, "unsure", why, None, None)
     differences = both[:, 0] - both[:, 1]

@@ -11,8 +11,9 @@ import shlex
 from collections.abc import Sequence
 
 from harness.compare import ranking
+from harness.compare.enough import least_pairs
 from harness.compare.judgement import Judged, Pair
-from harness.compare.paired import PAIRS_LEAST
+from harness.compare.paired import ALPHA, PAIRS_LEAST
 from harness.compare.ranking import Rank
 from harness.compare.sides import Side
 from harness.units import show_s
@@ -30,14 +31,14 @@ def told(pairs: Sequence[Pair], sides: Sequence[Side], ranks: Sequence[Rank]) ->
     if not pairs:
         return [of_one_variant(sides)]
     if len(pairs) <= PAIRS_READ_MOST:
-        return of_pairs(pairs, sides)
+        return of_pairs(pairs, sides, _least(pairs))
     decided = [pair for pair in pairs if any(one.verdict in ("better", "worse") for one in pair.judged)]
-    return [ranking.sentence(ranks), *of_pairs(decided, sides)]
+    return [ranking.sentence(ranks), *of_pairs(decided, sides, _least(pairs))]
 
 
-def of_pairs(pairs: Sequence[Pair], sides: Sequence[Side]) -> list[str]:
-    """One sentence or two for each pair of variants."""
-    return [f"{_seen(pair, sides)} {_follows(pair)}" for pair in pairs]
+def of_pairs(pairs: Sequence[Pair], sides: Sequence[Side], least: int) -> list[str]:
+    """One sentence or two for each pair of variants; under `least` pairs of runs nothing can be shown."""
+    return [f"{_seen(pair, sides)} {_follows(pair, least)}" for pair in pairs]
 
 
 def of_one_variant(sides: Sequence[Side]) -> str:
@@ -54,7 +55,7 @@ def trust(sides: Sequence[Side], pairs: Sequence[Pair]) -> str:
         return f"One variant alone says how often it recovers, and nothing about others.{left_out}"
     if fewest < PAIRS_LEAST:
         have = f"{fewest} pair{'' if fewest == 1 else 's'} of runs with equal seeds"
-        return f"With {have}, differences are shown and not judged; at least {PAIRS_LEAST} are needed.{left_out}"
+        return f"With {have}, differences are shown and not judged; at least {_least(pairs)} are needed.{left_out}"
     return (
         f"Variants are paired by seed ({fewest} pairs at least) and tested exactly; p-values are raised for the number "
         f"of answers asked for (Holm).{left_out}"
@@ -72,6 +73,11 @@ def repeat(sides: Sequence[Side]) -> str:
     if all(side.plan["engine"] == "world" for side in sides):
         words += ["--engine", "simulate"]
     return shlex.join(words)
+
+
+def _least(pairs: Sequence[Pair]) -> int:
+    """The fewest pairs of runs with which any of the answers asked for could be other than unsure by its p-value."""
+    return least_pairs(ALPHA / sum(len(pair.judged) for pair in pairs))
 
 
 def _seen(pair: Pair, sides: Sequence[Side]) -> str:
@@ -97,7 +103,7 @@ def _record(variant: str, sides: Sequence[Side]) -> str:
     return f"{variant}: recovered in {len(recovered)} of {len(valid)} valid runs{after}"
 
 
-def _follows(pair: Pair) -> str:
+def _follows(pair: Pair, least: int) -> str:
     """What may be concluded."""
     settled = [one for one in pair.judged if one.verdict != "unsure"]
     if settled:
@@ -106,9 +112,9 @@ def _follows(pair: Pair) -> str:
     fewest = len(pair.runs)
     if fewest == 0:
         return "They share no seed with valid runs on both sides, so nothing can be concluded."
-    if fewest < PAIRS_LEAST:
+    if fewest < least:
         have = "one pair of runs shows" if fewest == 1 else f"{fewest} pairs of runs show"
-        return f"That is what {have}; it is unsure whether it holds, since at least {PAIRS_LEAST} pairs are needed."
+        return f"That is what {have}; it is unsure whether it holds, since at least {least} pairs are needed."
     return f"Over {fewest} pairs this settles nothing: unsure.{_more(pair)}"
 
 

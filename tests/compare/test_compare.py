@@ -36,7 +36,7 @@ def test_one_pair_of_runs_is_shown_and_not_judged(tmp_path: Path) -> None:
     assert {one["verdict"] for one in judged(comparison).values()} == {"unsure"}
     assert comparison["sentences"] == [
         "naive: metastable; budget: recovered, steady 2 s after the fix. That is what one pair of runs shows; it is "
-        "unsure whether it holds, since at least 6 pairs are needed."
+        "unsure whether it holds, since at least 7 pairs are needed."
     ]
     assert comparison["repeat"] == (
         "blackstart compare experiments/planted.yaml --variant naive --variant budget --seed 1 --repeat 1"
@@ -45,6 +45,14 @@ def test_one_pair_of_runs_is_shown_and_not_judged(tmp_path: Path) -> None:
         "variant": "budget", "recovered": 1, "runs": 1,
         "low": pytest.approx(0.2065, abs=1e-4), "high": 1.0, "interval": "21% to 100%",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(6, "unsure"), (7, "worse")])
+def test_as_many_pairs_are_asked_for_as_three_answers_at_once_need(tmp_path: Path, count: int, verdict: str) -> None:
+    seeds = range(1, count + 1)
+    comparison = compare(runs(tmp_path, *(stuck("naive", s) for s in seeds), *(recovers("budget", s) for s in seeds)))
+    assert judged(comparison)["recovered"]["verdict"] == verdict
+    assert ("at least 7 pairs are needed" in comparison["sentences"][0]) == (verdict == "unsure")
 
 
 def test_twelve_pairs_settle_it_in_every_primary_measure(tmp_path: Path) -> None:
