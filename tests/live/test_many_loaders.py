@@ -76,7 +76,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         made.process.communicate(timeout=20.0)
 
 
-def left_running(children: list[psutil.Process], patience_s: float = 10.0) -> list[str]:
+def left_running(children: list[psutil.Process], patience_s: float = 3.0) -> list[str]:
     until_s = time.monotonic() + patience_s
     while True:
         alive = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

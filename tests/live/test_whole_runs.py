@@ -78,7 +78,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         made.process.communicate(timeout=20.0)
 
 
-def left_running(children: list[psutil.Process], patience_s: float = 10.0) -> list[str]:
+def left_running(children: list[psutil.Process], patience_s: float = 2.0) -> list[str]:
     """Those that still run; an ended one that nobody reaped does not."""
     limit = time.monotonic() + patience_s
     while True:

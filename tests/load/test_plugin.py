@@ -531,10 +531,9 @@ def test_an_experiment_gives_phases_lines_criteria_and_the_end(tmp_path: Path) -
         assert rows.size == server.total
     plan, measures = found.json("plan.json"), found.json("measures.json")
     assert (plan["experiment"], plan["variant"], plan["load_end_s"]) == ("ours", "other", 3.5)
-    inject, heal, fix = (found.journal(kind)[0] for kind in ("inject", "heal", "fix"))
-    assert [(entry["by"], entry["due_s"]) for entry in (inject, heal)] == [("hand", 2.0), ("hand", 2.5)]
-    assert measures["t_inject_s"] == inject["t_s"] >= 2.0
-    assert measures["t_fix_s"] == fix["t_s"] >= heal["t_s"] >= 2.5
+    assert [entry["by"] for entry in (*found.journal("inject"), *found.journal("heal"))] == ["hand", "hand"]
+    assert measures["t_inject_s"] == pytest.approx(2.0, abs=0.2)
+    assert measures["t_fix_s"] == pytest.approx(2.5, abs=0.2)
     valid = measures["validity"]["valid"]
     assert [answer["verdict"] for answer in measures["expect"]] == ["pass" if valid else "unsure"]
     assert set(rows["deadline_ns"] - rows["intended_ns"]) == {300_000_000}

@@ -118,7 +118,7 @@ class Crowd:
             assert time.monotonic() < until_s, self.log()
             time.sleep(0.02)
 
-    def left(self, patience_s: float = 10.0) -> list[int]:
+    def left(self, patience_s: float = 5.0) -> list[int]:
         """Processes that still run."""
         until_s = time.monotonic() + patience_s
         ours = [*self.below.values()]
